@@ -1,0 +1,130 @@
+//! Who asks, and with what right.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::{SessionId, TokenId, UserId};
+use crate::domain::session::Dialect;
+use crate::domain::user::User;
+
+/// A session this young proves its user as well as the password would.
+pub const FRESH_SESSION: Duration = Duration::from_mins(10);
+
+/// From where a request came; recorded with sessions and events, never trusted.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address, where there is one.
+    pub address: Option<IpAddr>,
+    /// The client's name of itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+}
+
+/// What the caller showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token of a session.
+    Session {
+        /// The session.
+        id: SessionId,
+        /// When its user last proved the password.
+        began: Timestamp,
+    },
+    /// An API token.
+    ApiToken {
+        /// The token's id.
+        id: TokenId,
+        /// Whether it carries its administrator's power.
+        admin: bool,
+    },
+    /// The command line on the data directory: whoever owns the files may do everything.
+    Operator,
+}
+
+/// A verified caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user; for the operator there is none.
+    user: Option<Arc<User>>,
+    credential: Credential,
+}
+
+impl Caller {
+    /// A user by a verified credential.
+    #[must_use]
+    pub const fn user(user: Arc<User>, credential: Credential) -> Self {
+        Self { user: Some(user), credential }
+    }
+
+    /// The command line.
+    #[must_use]
+    pub const fn operator() -> Self {
+        Self { user: None, credential: Credential::Operator }
+    }
+
+    /// What was shown.
+    #[must_use]
+    pub const fn credential(&self) -> Credential {
+        self.credential
+    }
+
+    /// The user who asks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] for the operator, who is no user.
+    pub fn require_user(&self) -> Result<&Arc<User>> {
+        self.user.as_ref().ok_or(Error::Forbidden("the command line is no user"))
+    }
+
+    /// Administrator power: the user holds `admin` now, and the credential carries it.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        match self.credential {
+            Credential::Operator => true,
+            Credential::Session { .. } => self.holds_admin(),
+            Credential::ApiToken { admin, .. } => admin && self.holds_admin(),
+        }
+    }
+
+    fn holds_admin(&self) -> bool {
+        self.user.as_ref().is_some_and(|user| user.is_admin())
+    }
+
+    /// Whether the caller is this user.
+    #[must_use]
+    pub fn is(&self, id: UserId) -> bool {
+        self.user.as_ref().is_some_and(|user| user.id == id)
+    }
+
+    /// Whether the credential is a session begun less than ten minutes ago.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        matches!(self.credential, Credential::Session { began, .. } if now.since(began) < FRESH_SESSION)
+    }
+
+    /// Only a session token changes things outside the iron dialect.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] for an API token in another dialect.
+    pub fn may_change_in(&self, dialect: Dialect) -> Result<()> {
+        match self.credential {
+            Credential::ApiToken { .. } if dialect != Dialect::Iron => {
+                Err(Error::Forbidden("an API token reads here; changes need a session token"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Requires administrator power.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] without it.
+    pub fn require_admin(&self) -> Result<()> {
+        if self.is_admin() { Ok(()) } else { Err(Error::Forbidden("this needs an administrator")) }
+    }
+}

@@ -1,0 +1,9 @@
+//! What things are. No I/O, no framework: values, their rules and the names of what can go wrong.
+
+pub mod caller;
+pub mod error;
+pub mod id;
+pub mod permission;
+pub mod project;
+pub mod session;
+pub mod user;

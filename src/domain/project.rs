@@ -1,0 +1,109 @@
+//! Projects: what IronMQ asks about, and whom they are shared with.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::domain::id::{ProjectId, UserId};
+
+const NAME_MAX_CHARACTERS: usize = 255;
+const TEXT_MAX_CHARACTERS: usize = 255;
+
+/// A project's name, 1 to 255 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectName(String);
+
+impl ProjectName {
+    /// Reads a project's name.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let characters = text.chars().count();
+        if characters == 0 || characters > NAME_MAX_CHARACTERS || text.trim().is_empty() {
+            return Err(format!("must be 1 to {NAME_MAX_CHARACTERS} characters"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err("must not contain control characters".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as typed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A short free text of a project or token (`type`, `partner`, `status`), up to 255 characters.
+///
+/// # Errors
+///
+/// A sentence that says what is wrong with it.
+pub fn parse_label(text: &str) -> Result<String, String> {
+    if text.chars().count() > TEXT_MAX_CHARACTERS || text.chars().any(char::is_control) {
+        return Err(format!("must be at most {TEXT_MAX_CHARACTERS} characters, none of them a control character"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The project's boolean switches.
+pub type ProjectFlags = BTreeMap<String, bool>;
+
+/// A project with its iron fields.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// The owner.
+    pub user_id: UserId,
+    /// Its name.
+    pub name: String,
+    /// A free text, `type` on the wire.
+    pub kind: String,
+    /// A free text.
+    pub partner: String,
+    /// A free text, `active` from the start.
+    pub status: String,
+    /// The counters that iron clients keep.
+    pub counters: Counters,
+    /// When the hour of `hourly_task_count` began.
+    pub hourly_time: Timestamp,
+    /// Boolean switches.
+    pub flags: ProjectFlags,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The numbers that iron clients keep with a project. None is negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Seconds of work done.
+    pub total_duration: i64,
+    /// How many schedules are allowed.
+    pub max_schedules: i64,
+    /// How many schedules there are.
+    pub schedules_count: i64,
+    /// How many tasks there were.
+    pub task_count: i64,
+    /// How many tasks there were in the hour of `hourly_time`.
+    pub hourly_task_count: i64,
+}
+
+/// Who may use a project: what the cache keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProjectAccess {
+    /// The owner.
+    pub owner: UserId,
+    /// The users it is shared with, sorted.
+    pub shared_with: Box<[UserId]>,
+}
+
+impl ProjectAccess {
+    /// Whether `user` owns the project or it is shared with them.
+    #[must_use]
+    pub fn admits(&self, user: UserId) -> bool {
+        self.owner == user || self.shared_with.binary_search(&user).is_ok()
+    }
+}

@@ -1,0 +1,5 @@
+//! Doorward: one identity store, four wire dialects, one binary.
+
+pub mod clock;
+pub mod domain;
+pub mod secret;

@@ -1,0 +1,3 @@
+//! The `doorward` program: arguments, telemetry, exit code; nothing else.
+
+fn main() {}
