@@ -65,6 +65,10 @@ pub enum Error {
     /// No capacity now; try again after this long.
     #[error("busy")]
     Busy(Duration),
+    /// The store cannot be used now: a full disk, a damaged file, a lost database. The text is
+    /// for the log.
+    #[error("{0}")]
+    Unavailable(String),
     /// A fault of the server. The text is for its log, never for an answer.
     #[error("{0}")]
     Internal(String),

@@ -1,0 +1,24 @@
+//! Single values that belong to the database itself.
+
+use super::sql::statements;
+use super::{Reads, Tx};
+use crate::domain::error::Result;
+
+/// Which key file made the secrets' hashes in this database.
+pub(crate) const KEY_FILE: &str = "key_file";
+/// The longest lifetime, in seconds, that an access token was ever given.
+pub(crate) const LONGEST_LIFETIME: &str = "longest_lifetime";
+
+statements! {
+    FIND: (String) -> (String,) = "select value from meta where name = $1";
+    SET: (String, String) -> () = "insert into meta (name, value) values ($1, $2)
+        on conflict (name) do update set value = excluded.value";
+}
+
+pub(crate) async fn find(reads: &Reads<'_>, name: &str) -> Result<Option<String>> {
+    Ok(reads.first(&FIND, (name,)).await?.map(|(value,)| value))
+}
+
+pub(crate) async fn set(tx: &Tx<'_>, name: &str, value: &str) -> Result<()> {
+    tx.execute(&SET, (name, value)).await.map(drop)
+}

@@ -1,0 +1,113 @@
+//! Opens SQLite: the settings of a connection, the modes of its files, and what to say when it
+//! does not work.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::migrate;
+use crate::domain::error::{Error, Result};
+
+/// How long one process waits for another one's write transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const STATEMENTS_KEPT: usize = 128;
+
+/// Why a store could not be opened; the text says how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+impl OpenError {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.display();
+        Self(match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => format!(
+                "the database {path} is damaged ({error}): stop every doorward on it, keep a copy, and restore it from a backup"
+            ),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => format!(
+                "the database {path} cannot be opened for writing ({error}): give this user the right to write the file and its directory"
+            ),
+            Some(ErrorCode::DiskFull) => format!("no space is left for the database {path}: free some and start again"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                format!("the database {path} is locked by another process: wait for it to end, or stop it")
+            }
+            _ => format!("the database {path} cannot be opened: {error}"),
+        })
+    }
+}
+
+/// A number that no other store of this process has.
+pub(super) fn next_store_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Makes the file where there is none, readable by its owner alone, and opens it.
+pub(super) fn for_writing(path: &PathBuf) -> Result<Connection, OpenError> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| {
+        OpenError(format!(
+            "the database {} cannot be written ({error}): give this user the right to write it, or free some space",
+            path.display()
+        ))
+    })?;
+    restrict(path)?;
+    open_writer(path).map_err(|error| OpenError::of(path, &error))
+}
+
+/// A database that was copied in may be open to others; what is written beside it copies its mode.
+fn restrict(path: &Path) -> Result<(), OpenError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|error| OpenError(format!("the mode of {} cannot be set to 0600: {error}", path.display())))
+}
+
+fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    // What was acknowledged survives the loss of power: every commit is synced.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) fn for_reading(path: &PathBuf) -> Result<Connection> {
+    let open = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        Ok(connection)
+    };
+    open().map_err(|error| Error::Unavailable(format!("the database cannot be opened for reading: {error}")))
+}
+
+/// The schema version that the file at `path` has; `None` where there is no database.
+///
+/// # Errors
+///
+/// [`OpenError`], where there is a file that is none of ours.
+pub fn read_schema_version(path: &Path) -> Result<Option<i64>, OpenError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| migrate::version(&connection))
+        .map(Some)
+        .map_err(|error| OpenError::of(path, &error))
+}

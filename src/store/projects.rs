@@ -1,0 +1,166 @@
+//! Projects.
+
+use super::sql::{row, statements};
+use super::{Change, Reads, Tx};
+use crate::clock::Timestamp;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::{ProjectId, UserId};
+use crate::domain::project::{Counters, Project, ProjectFlags};
+
+macro_rules! columns {
+    () => {
+        "id, user_id, name, kind, partner, status, total_duration, max_schedules, schedules_count, task_count, \
+         hourly_task_count, hourly_time, flags, created_at"
+    };
+}
+
+statements! {
+    BY_ID: (ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects where id = $1");
+    OWNER: (ProjectId) -> (UserId,) = "select user_id from projects where id = $1";
+    IDS_OF_OWNER: (UserId) -> (ProjectId,) = "select id from projects where user_id = $1";
+    OF_USER: (UserId, UserId, ProjectId, i64) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where (user_id = $1 or id in (select project_id from project_shares where user_id = $2)) and id > $3
+        order by id limit $4");
+    INSERT: (
+        ProjectId, UserId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String, Timestamp
+    ) -> () = concat!("insert into projects (", columns!(), ")
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
+    UPDATE: (
+        ProjectId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String
+    ) -> () = "update projects set name = $2, kind = $3, partner = $4, status = $5, total_duration = $6,
+        max_schedules = $7, schedules_count = $8, task_count = $9, hourly_task_count = $10, hourly_time = $11,
+        flags = $12 where id = $1";
+    DELETE: (ProjectId) -> () = "delete from projects where id = $1";
+}
+
+row! {
+    struct ProjectRow {
+        id: ProjectId,
+        user_id: UserId,
+        name: String,
+        kind: String,
+        partner: String,
+        status: String,
+        total_duration: i64,
+        max_schedules: i64,
+        schedules_count: i64,
+        task_count: i64,
+        hourly_task_count: i64,
+        hourly_time: Timestamp,
+        flags: String,
+        created_at: Timestamp,
+    }
+}
+
+impl ProjectRow {
+    fn into_project(self) -> Result<Project> {
+        let flags: ProjectFlags = serde_json::from_str(&self.flags)
+            .map_err(|_| Error::Internal(format!("the flags of project {} cannot be read", self.id)))?;
+        Ok(Project {
+            id: self.id,
+            user_id: self.user_id,
+            name: self.name,
+            kind: self.kind,
+            partner: self.partner,
+            status: self.status,
+            counters: Counters {
+                total_duration: self.total_duration,
+                max_schedules: self.max_schedules,
+                schedules_count: self.schedules_count,
+                task_count: self.task_count,
+                hourly_task_count: self.hourly_task_count,
+            },
+            hourly_time: self.hourly_time,
+            flags,
+            created_at: self.created_at,
+        })
+    }
+}
+
+pub(crate) async fn find(reads: &Reads<'_>, id: ProjectId) -> Result<Option<Project>> {
+    reads.first(&BY_ID, (id,)).await?.map(ProjectRow::into_project).transpose()
+}
+
+pub(crate) async fn find_owner(reads: &Reads<'_>, id: ProjectId) -> Result<Option<UserId>> {
+    Ok(reads.first(&OWNER, (id,)).await?.map(|(owner,)| owner))
+}
+
+/// At most `limit` projects that the user owns or that are shared with them, ascending by id.
+pub(crate) async fn list_of_user(
+    reads: &Reads<'_>,
+    user: UserId,
+    after: Option<ProjectId>,
+    limit: i64,
+) -> Result<Vec<Project>> {
+    let after = after.unwrap_or(ProjectId::from_bytes([0; 12]));
+    let rows = reads.all(&OF_USER, (user, user, after, limit)).await?;
+    rows.into_iter().map(ProjectRow::into_project).collect()
+}
+
+pub(crate) async fn insert(tx: &Tx<'_>, project: &Project) -> Result<()> {
+    let counters = project.counters;
+    tx.execute(
+        &INSERT,
+        (
+            project.id,
+            project.user_id,
+            &project.name,
+            &project.kind,
+            &project.partner,
+            &project.status,
+            counters.total_duration,
+            counters.max_schedules,
+            counters.schedules_count,
+            counters.task_count,
+            counters.hourly_task_count,
+            project.hourly_time,
+            &to_text(&project.flags),
+            project.created_at,
+        ),
+    )
+    .await
+    .map(drop)
+}
+
+/// Writes everything but the owner.
+pub(crate) async fn update(tx: &Tx<'_>, project: &Project) -> Result<()> {
+    let counters = project.counters;
+    tx.execute(
+        &UPDATE,
+        (
+            project.id,
+            &project.name,
+            &project.kind,
+            &project.partner,
+            &project.status,
+            counters.total_duration,
+            counters.max_schedules,
+            counters.schedules_count,
+            counters.task_count,
+            counters.hourly_task_count,
+            project.hourly_time,
+            &to_text(&project.flags),
+        ),
+    )
+    .await
+    .map(drop)
+}
+
+/// Deletes a project; false where there is none.
+pub(crate) async fn delete(tx: &Tx<'_>, id: ProjectId) -> Result<bool> {
+    let deleted = tx.execute(&DELETE, (id,)).await? == 1;
+    tx.record(Change::Project(id));
+    Ok(deleted)
+}
+
+/// Notes that the projects of a user who is about to be deleted go with them.
+pub(crate) async fn record_deletion_of_owner(tx: &Tx<'_>, owner: UserId) -> Result<()> {
+    for (id,) in tx.all(&IDS_OF_OWNER, (owner,)).await? {
+        tx.record(Change::Project(id));
+    }
+    Ok(())
+}
+
+fn to_text(flags: &ProjectFlags) -> String {
+    serde_json::to_string(flags).unwrap_or_else(|_| "{}".to_owned())
+}

@@ -1,0 +1,158 @@
+//! Sessions: a row each, whose generation only ever moves forward.
+
+use super::sql::{row, statements};
+use super::{Change, Reads, Tx};
+use crate::clock::Timestamp;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{Dialect, Session};
+
+macro_rules! columns {
+    () => {
+        "id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id, rotated_at, ended_at, \
+         address, user_agent"
+    };
+}
+
+statements! {
+    BY_ID: (SessionId) -> SessionRow = concat!("select ", columns!(), " from sessions where id = $1");
+    LIVE_OF_USER: (UserId, Timestamp) -> SessionRow = concat!("select ", columns!(),
+        " from sessions where user_id = $1 and ended_at is null and expires_at > $2 order by id");
+    ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
+        "select id, ended_at from sessions where ended_at > $1";
+    INSERT: (
+        SessionId, UserId, String, Timestamp, Timestamp, Timestamp, i64, Timestamp, i64, Option<String>, Option<String>
+    ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
+            rotated_at, previous_key_id, address, user_agent)
+        values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)";
+    ROTATE: (SessionId, i64, i64, Timestamp) -> (i64,) = "update sessions
+        set generation = generation + 1, previous_key_id = key_id, key_id = $3, rotated_at = $4, last_used_at = $4
+        where id = $1 and generation = $2 and ended_at is null and expires_at > $4 returning generation";
+    END: (SessionId, Timestamp) -> () =
+        "update sessions set ended_at = $2 where id = $1 and ended_at is null";
+    END_OF_USER: (UserId, Timestamp) -> () =
+        "update sessions set ended_at = $2 where user_id = $1 and ended_at is null";
+    SWEEP: (Timestamp, i64) -> () = "delete from sessions where id in (
+        select id from sessions where expires_at < $1 order by expires_at limit $2)";
+    SWEEP_ENDED: (Timestamp, i64) -> () = "delete from sessions where id in (
+        select id from sessions where ended_at < $1 order by ended_at limit $2)";
+}
+
+row! {
+    struct SessionRow {
+        id: SessionId,
+        user_id: UserId,
+        dialect: String,
+        created_at: Timestamp,
+        last_used_at: Timestamp,
+        expires_at: Timestamp,
+        generation: i64,
+        key_id: i64,
+        rotated_at: Timestamp,
+        ended_at: Option<Timestamp>,
+        address: Option<String>,
+        user_agent: Option<String>,
+    }
+}
+
+impl SessionRow {
+    fn into_session(self) -> Result<Session> {
+        let dialect = Dialect::parse(&self.dialect)
+            .ok_or_else(|| Error::Internal(format!("the dialect of session {} cannot be read", self.id)))?;
+        Ok(Session {
+            id: self.id,
+            user_id: self.user_id,
+            dialect,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+            expires_at: self.expires_at,
+            generation: self.generation,
+            key_id: self.key_id,
+            rotated_at: self.rotated_at,
+            ended_at: self.ended_at,
+            address: self.address,
+            user_agent: self.user_agent,
+        })
+    }
+}
+
+/// A session to be inserted, at generation 0.
+pub struct NewSession<'n> {
+    /// The id it gets.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Where it begins.
+    pub dialect: Dialect,
+    /// Now.
+    pub created_at: Timestamp,
+    /// When it is over whatever happens.
+    pub expires_at: Timestamp,
+    /// The root key of its first refresh token.
+    pub key_id: i64,
+    /// The client's address.
+    pub address: Option<&'n str>,
+    /// The client's name of itself.
+    pub user_agent: Option<&'n str>,
+}
+
+pub(crate) async fn find(reads: &Reads<'_>, id: SessionId) -> Result<Option<Session>> {
+    reads.first(&BY_ID, (id,)).await?.map(SessionRow::into_session).transpose()
+}
+
+/// The user's sessions that can still be used.
+pub(crate) async fn list_live(reads: &Reads<'_>, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+    reads.all(&LIVE_OF_USER, (user, now)).await?.into_iter().map(SessionRow::into_session).collect()
+}
+
+/// The sessions that ended after `since`, with the moment.
+pub(crate) async fn list_ended(reads: &Reads<'_>, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
+    reads.all(&ENDED_SINCE, (since,)).await
+}
+
+pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
+    tx.execute(
+        &INSERT,
+        (
+            new.id,
+            new.user_id,
+            new.dialect.as_str(),
+            new.created_at,
+            new.created_at,
+            new.expires_at,
+            new.key_id,
+            new.created_at,
+            new.key_id,
+            new.address,
+            new.user_agent,
+        ),
+    )
+    .await
+    .map(drop)
+}
+
+/// Advances a live session from `generation` to the next, under `key_id`; false where it is no
+/// longer at that generation, or over.
+pub(crate) async fn rotate(tx: &Tx<'_>, id: SessionId, generation: i64, key_id: i64, now: Timestamp) -> Result<bool> {
+    Ok(tx.first(&ROTATE, (id, generation, key_id, now)).await?.is_some())
+}
+
+/// Ends a session; false where it was over.
+pub(crate) async fn end(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<bool> {
+    let ended = tx.execute(&END, (id, now)).await? == 1;
+    if ended {
+        tx.record(Change::Session(id));
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions of a user; the caller raises the user's credential version with it.
+pub(crate) async fn end_of_user(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<u64> {
+    tx.execute(&END_OF_USER, (user, now)).await
+}
+
+/// Deletes at most `limit` sessions that expired before `expired`, and as many that ended before
+/// `ended`; how many there were.
+pub(crate) async fn sweep(tx: &Tx<'_>, expired: Timestamp, ended: Timestamp, limit: i64) -> Result<u64> {
+    Ok(tx.execute(&SWEEP, (expired, limit)).await? + tx.execute(&SWEEP_ENDED, (ended, limit)).await?)
+}

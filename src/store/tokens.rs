@@ -1,0 +1,178 @@
+//! API tokens. The secret itself is never here: only the keyed hash that finds it and, where the
+//! operator wants tokens to be read back, a sealed copy.
+
+use super::sql::{row, statements};
+use super::{Change, Reads, Tx};
+use crate::clock::Timestamp;
+use crate::domain::error::Result;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::token::ApiToken;
+
+macro_rules! columns {
+    () => {
+        "id, user_id, kind, name, admin, head, tail, expires_at, created_at"
+    };
+}
+
+statements! {
+    BY_HASH: ([u8; 32]) -> HitRow = "select id, user_id, admin, expires_at from tokens where secret_hash = $1";
+    BY_ID: (TokenId) -> TokenRow = concat!("select ", columns!(), " from tokens where id = $1");
+    OF_USER: (UserId) -> TokenRow = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
+    SEALED: (UserId, Timestamp) -> (TokenId, Vec<u8>) = "select id, sealed from tokens
+        where user_id = $1 and sealed is not null and (expires_at is null or expires_at > $2) order by id";
+    FOREIGN: () -> ([u8; 32],) = "select secret_hash from tokens where foreign_form = true";
+    INSERT: (
+        TokenId, UserId, [u8; 32], bool, String, String, bool, String, String, Option<Vec<u8>>, Option<Timestamp>,
+        Timestamp
+    ) -> () = "insert into tokens (id, user_id, secret_hash, foreign_form, kind, name, admin, head, tail, sealed,
+            expires_at, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    DELETE: (TokenId) -> ([u8; 32], bool) =
+        "delete from tokens where id = $1 returning secret_hash, foreign_form";
+    DELETE_OF_USER: (UserId) -> ([u8; 32], bool) =
+        "delete from tokens where user_id = $1 returning secret_hash, foreign_form";
+    SWEEP: (Timestamp, i64) -> () = "delete from tokens where id in (
+        select id from tokens where expires_at < $1 order by expires_at limit $2)";
+}
+
+row! {
+    struct HitRow {
+        id: TokenId,
+        user_id: UserId,
+        admin: bool,
+        expires_at: Option<Timestamp>,
+    }
+}
+
+row! {
+    struct TokenRow {
+        id: TokenId,
+        user_id: UserId,
+        kind: String,
+        name: String,
+        admin: bool,
+        head: String,
+        tail: String,
+        expires_at: Option<Timestamp>,
+        created_at: Timestamp,
+    }
+}
+
+impl From<TokenRow> for ApiToken {
+    fn from(row: TokenRow) -> Self {
+        Self {
+            id: row.id,
+            user_id: row.user_id,
+            kind: row.kind,
+            name: row.name,
+            admin: row.admin,
+            head: row.head,
+            tail: row.tail,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// What a look-up by secret finds: all that a cache needs to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenHit {
+    /// The token.
+    pub id: TokenId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Whether it carries its user's administrator power.
+    pub admin: bool,
+    /// When it is over, if ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A token to be inserted.
+pub struct NewToken<'n> {
+    /// What is shown of it.
+    pub token: &'n ApiToken,
+    /// The keyed hash of its secret.
+    pub secret_hash: [u8; 32],
+    /// Whether the secret has another form than this server's own.
+    pub foreign_form: bool,
+    /// The secret under a key of this server, where it may be read back.
+    pub sealed: Option<&'n [u8]>,
+}
+
+pub(crate) async fn find_by_hash(reads: &Reads<'_>, secret_hash: [u8; 32]) -> Result<Option<TokenHit>> {
+    let row = reads.first(&BY_HASH, (secret_hash,)).await?;
+    Ok(row.map(|row| TokenHit { id: row.id, user_id: row.user_id, admin: row.admin, expires_at: row.expires_at }))
+}
+
+pub(crate) async fn find(reads: &Reads<'_>, id: TokenId) -> Result<Option<ApiToken>> {
+    Ok(reads.first(&BY_ID, (id,)).await?.map(ApiToken::from))
+}
+
+pub(crate) async fn list_of_user(reads: &Reads<'_>, user: UserId) -> Result<Vec<ApiToken>> {
+    Ok(reads.all(&OF_USER, (user,)).await?.into_iter().map(ApiToken::from).collect())
+}
+
+/// The sealed secrets of a user's live tokens, each with the id it is bound to.
+pub(crate) async fn list_sealed(reads: &Reads<'_>, user: UserId, now: Timestamp) -> Result<Vec<(TokenId, Vec<u8>)>> {
+    reads.all(&SEALED, (user, now)).await
+}
+
+/// The hashes of all tokens of foreign form: few.
+pub(crate) async fn list_foreign(reads: &Reads<'_>) -> Result<Vec<[u8; 32]>> {
+    Ok(reads.all(&FOREIGN, ()).await?.into_iter().map(|(hash,)| hash).collect())
+}
+
+pub(crate) async fn insert(tx: &Tx<'_>, new: &NewToken<'_>) -> Result<()> {
+    let token = new.token;
+    tx.execute(
+        &INSERT,
+        (
+            token.id,
+            token.user_id,
+            new.secret_hash,
+            new.foreign_form,
+            &token.kind,
+            &token.name,
+            token.admin,
+            &token.head,
+            &token.tail,
+            new.sealed,
+            token.expires_at,
+            token.created_at,
+        ),
+    )
+    .await?;
+    if new.foreign_form {
+        tx.record(Change::ForeignTokens);
+    }
+    Ok(())
+}
+
+/// Deletes a token; false where there is none.
+pub(crate) async fn delete(tx: &Tx<'_>, id: TokenId) -> Result<bool> {
+    let deleted = tx.first(&DELETE, (id,)).await?;
+    Ok(record(tx, deleted) > 0)
+}
+
+/// Deletes all of a user's tokens; how many there were.
+pub(crate) async fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<usize> {
+    let deleted = tx.all(&DELETE_OF_USER, (user,)).await?;
+    Ok(record(tx, deleted))
+}
+
+fn record(tx: &Tx<'_>, deleted: impl IntoIterator<Item = ([u8; 32], bool)>) -> usize {
+    let mut count = 0;
+    for (hash, foreign_form) in deleted {
+        count += 1;
+        tx.record(Change::Token(hash));
+        if foreign_form {
+            tx.record(Change::ForeignTokens);
+        }
+    }
+    count
+}
+
+/// Deletes at most `limit` tokens that expired before `before`; how many there were.
+pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+    tx.execute(&SWEEP, (before, limit)).await
+}

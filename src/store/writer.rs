@@ -1,0 +1,204 @@
+//! The one writer: takes what waits, runs each job in a savepoint of one transaction, commits
+//! once, tells the caches, then answers all. A job that fails undoes itself alone; a commit that
+//! fails answers every job with an error.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::changes::{self, Change};
+use super::open::OpenError;
+use super::{CommitHook, Reads, Tx, sql};
+use crate::clock::Clock;
+use crate::domain::error::{Error, Result};
+
+/// How many jobs share one commit at the most.
+const GROUP: usize = 128;
+
+/// The way to the writer's thread, which ends when this is dropped.
+pub(super) struct Writer {
+    jobs: Sender<Box<dyn Job>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        store: u64,
+        connection: Connection,
+        clock: Clock,
+        on_commit: CommitHook,
+    ) -> Result<Self, OpenError> {
+        let (jobs, waiting) = channel();
+        thread::Builder::new()
+            .name("doorward-writer".to_owned())
+            .spawn(move || Desk { store, clock, on_commit }.work(connection, &waiting))
+            .map_err(|error| OpenError::new(format!("the writer's thread cannot be started: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn run<T, F>(&self, body: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job = Transaction { body: Some(body), outcome: None, answer };
+        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+fn gone() -> Error {
+    Error::Unavailable("the store's writer has ended".to_owned())
+}
+
+/// One transaction's body on its way through the writer.
+trait Job: Send {
+    /// Nobody waits for the answer any more, and nothing was begun.
+    fn is_abandoned(&self) -> bool;
+    /// Runs the body; false where its work has to be undone.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Replaces a good outcome by an error: its work is gone.
+    fn fail(&mut self, error: Error);
+    fn answer(self: Box<Self>);
+}
+
+struct Transaction<T, F> {
+    body: Option<F>,
+    outcome: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Job for Transaction<T, F>
+where
+    T: Send,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send,
+{
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let Some(body) = self.body.take() else { return false };
+        let outcome = catch_unwind(AssertUnwindSafe(|| complete(body(tx))))
+            .unwrap_or_else(|_| Err(Error::Internal("a transaction's body panicked".to_owned())));
+        self.outcome.insert(outcome).is_ok()
+    }
+
+    fn fail(&mut self, error: Error) {
+        if !matches!(self.outcome, Some(Err(_))) {
+            self.outcome = Some(Err(error));
+        }
+    }
+
+    fn answer(self: Box<Self>) {
+        // Nobody may be listening any more; the commit stands all the same.
+        let _ = self.answer.send(self.outcome.unwrap_or_else(|| Err(gone())));
+    }
+}
+
+/// On SQLite every step of a body is ready at its first poll.
+fn complete<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
+    match pin!(body).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => {
+            Err(Error::Internal("a transaction awaits something that is no statement of the store".to_owned()))
+        }
+    }
+}
+
+struct Desk {
+    store: u64,
+    clock: Clock,
+    on_commit: CommitHook,
+}
+
+impl Desk {
+    fn work(&self, connection: Connection, waiting: &Receiver<Box<dyn Job>>) {
+        // A body's statements find the connection that holds the transaction as this thread's own.
+        let Ok(connection) = sql::connection_of_thread(self.store, || Ok(connection)) else { return };
+        while let Ok(first) = waiting.recv() {
+            for job in self.group(&connection, first, waiting) {
+                job.answer();
+            }
+        }
+    }
+
+    /// Runs one group; the jobs come back with their outcomes, after the commit.
+    fn group(&self, connection: &Connection, first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+        let mut recorded = Vec::new();
+        let begun = connection.execute_batch("begin immediate").map_err(sql::fault);
+        let mut next = Some(first);
+        while let Some(mut job) = next.take() {
+            if !job.is_abandoned() {
+                match &begun {
+                    Ok(()) => recorded.extend(self.savepoint(connection, job.as_mut())),
+                    Err(error) => job.fail(again(error)),
+                }
+                jobs.push(job);
+            }
+            if jobs.len() < GROUP {
+                next = waiting.try_recv().ok();
+            }
+        }
+        if begun.is_ok() {
+            self.commit(connection, &mut jobs, &recorded);
+        }
+        jobs
+    }
+
+    /// Runs one job; what it changed comes back where it stands.
+    fn savepoint(&self, connection: &Connection, job: &mut dyn Job) -> Vec<Change> {
+        if let Err(error) = connection.execute_batch("savepoint job") {
+            job.fail(sql::fault(error));
+            return Vec::new();
+        }
+        let nowhere = std::path::PathBuf::new();
+        let tx = Tx { reads: Reads { id: self.store, path: &nowhere }, changes: Mutex::default() };
+        if job.run(&tx) {
+            let changes = tx.into_changes();
+            let released = changes::insert(connection, &changes, self.clock.now())
+                .and_then(|()| connection.execute_batch("release job").map_err(sql::fault));
+            match released {
+                Ok(()) => return changes,
+                Err(error) => job.fail(error),
+            }
+        }
+        // A full disk has undone the whole transaction already: then there is no savepoint left.
+        let _ = connection.execute_batch("rollback to job; release job");
+        Vec::new()
+    }
+
+    fn commit(&self, connection: &Connection, jobs: &mut [Box<dyn Job>], recorded: &[Change]) {
+        let committed = if connection.is_autocommit() {
+            Err(Error::Unavailable("the store undid a transaction".to_owned()))
+        } else {
+            connection.execute_batch("commit").map_err(sql::fault)
+        };
+        match committed {
+            Ok(()) => (self.on_commit)(recorded),
+            Err(error) => {
+                if !connection.is_autocommit() {
+                    let _ = connection.execute_batch("rollback");
+                }
+                jobs.iter_mut().for_each(|job| job.fail(again(&error)));
+            }
+        }
+    }
+}
+
+/// The same meaning once more, for the next job of a group.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Busy(wait) => Error::Busy(*wait),
+        Error::Unavailable(cause) => Error::Unavailable(cause.clone()),
+        other => Error::Internal(other.to_string()),
+    }
+}
