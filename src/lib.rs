@@ -1,6 +1,7 @@
 //! Doorward: one identity store, four wire dialects, one binary.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,182 @@
+//! Every key of the configuration: name, default and meaning. The loader, the documentation and
+//! the example file all follow this one table; it knows nothing of where values come from.
+
+use std::cmp::min;
+
+use toml::Value;
+
+/// What a key holds, and so how a text from the environment or a flag becomes its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// Texts; separated by commas where they come from the environment.
+    List,
+}
+
+impl Kind {
+    /// The value that `text` spells. A text that spells none stays a text, for its reader to refuse;
+    /// so a secret of digits stays a secret.
+    pub(super) fn value(self, text: &str) -> Value {
+        let read = match self {
+            Self::Text | Self::Secret => None,
+            Self::Boolean => text.parse().ok().map(Value::Boolean),
+            Self::Integer => text.parse().ok().map(Value::Integer),
+            Self::List => {
+                Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into())
+            }
+        };
+        read.unwrap_or_else(|| Value::String(text.to_owned()))
+    }
+}
+
+/// One key of the configuration.
+#[derive(Debug)]
+pub struct Key {
+    /// Its dotted name: `section.key`, or `key` at the top.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What holds where it is not set, spelled as in the environment; `None` where nothing does.
+    pub default: Option<&'static str>,
+    /// One or two sentences for the operator.
+    pub meaning: &'static str,
+}
+
+impl Key {
+    /// Whether its value must never be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.kind == Kind::Secret
+    }
+
+    /// The environment variable that sets it: `DOORWARD_SUPER_USER__TOKEN` for `super_user.token`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// The default as a TOML value.
+    #[must_use]
+    pub fn default_value(&self) -> Option<Value> {
+        self.default.map(|text| self.kind.value(text))
+    }
+}
+
+/// Every key, in the order of the documentation.
+#[must_use]
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+/// The key of that name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The names of all sections, each once or more.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(section, _)| section))
+}
+
+pub(super) fn variable(name: &str) -> String {
+    format!("DOORWARD_{}", name.replace('.', "__").to_uppercase())
+}
+
+/// What to say of an unknown name: the known one that is nearest, in the spelling of `spell`.
+pub(super) fn suggestion<'a>(
+    unknown: &str,
+    known: impl Iterator<Item = &'a str>,
+    spell: impl Fn(&str) -> String,
+) -> String {
+    let Some((near, distance)) =
+        known.map(|name| (name, distance(unknown, name))).min_by_key(|(name, near)| (*near, name.len()))
+    else {
+        return "nothing is known here".to_owned();
+    };
+    if distance <= 2.max(unknown.len() / 3) {
+        format!("did you mean {}?", spell(near))
+    } else {
+        format!("the nearest known name is {}", spell(near))
+    }
+}
+
+/// Edits between two names; a right name in the wrong section counts as near.
+fn distance(unknown: &str, known: &str) -> usize {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    min(strsim::osa_distance(unknown, known), 1 + strsim::osa_distance(&last(unknown), &last(known)))
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, kind, default: Some(default), meaning }
+}
+
+const fn unset(name: &'static str, kind: Kind, meaning: &'static str) -> Key {
+    Key { name, kind, default: None, meaning }
+}
+
+#[rustfmt::skip]
+const KEYS: &[Key] = {
+    use Kind::{Boolean, Integer, List, Secret, Text};
+    &[
+        key("listen", Text, "127.0.0.1:8090", "The IP address and port to listen on."),
+        unset("public_url", Text, "The URL that clients and mails reach this server by, such as `https://id.example.com`. Not set: `http://` (with `[tls]`: `https://`) and `listen`."),
+        key("data_dir", Text, "./doorward-data", "The folder of the database, the keys and the mail outbox."),
+        unset("database_url", Text, "Where the database is, such as `sqlite:/var/lib/doorward/doorward.db`. Not set: `doorward.db` in `data_dir`."),
+        key("registration", Text, "open", "`open`: anybody may sign up. `closed`: only administrators make users."),
+        unset("super_user.email", Text, "The first administrator's email; used when the store is empty, as is the whole section."),
+        unset("super_user.username", Text, "The first administrator's username."),
+        unset("super_user.password", Secret, "The first administrator's password. Not set: a random one, shown once."),
+        unset("super_user.password_file", Text, "A file that holds the password; one newline at its end is dropped."),
+        unset("super_user.token", Secret, "An API token with `admin: true` for the first administrator: 24 visible ASCII characters or more. Not set: a random one, shown once."),
+        unset("super_user.token_file", Text, "A file that holds the token; one newline at its end is dropped."),
+        key("super_user.allow_weak", Boolean, "false", "Take a short or well-known token or password all the same. For tests only."),
+        key("passwords.memory_kib", Integer, "19456", "Memory of one Argon2id hash, in KiB; 19456 at least."),
+        key("passwords.iterations", Integer, "2", "Passes of one Argon2id hash; 2 at least."),
+        key("passwords.parallelism", Integer, "1", "Lanes of one Argon2id hash."),
+        key("passwords.threads", Integer, "0", "Threads that hash passwords; 0 derives them from cores and memory."),
+        key("passwords.max_wait", Text, "2s", "A sign-in that would wait longer than this for a thread is answered 503 at once."),
+        key("tokens.algorithm", Text, "EdDSA", "What signs access tokens: `EdDSA`, `ES256` or `RS256`."),
+        unset("tokens.issuer", Text, "The `iss` of access tokens. Not set: `public_url`."),
+        unset("tokens.audience", Text, "The `aud` of access tokens. Not set: the issuer."),
+        key("sessions.rotation_grace", Text, "30s", "For this long a refresh token that was just used gives the same new one again."),
+        key("iron.enabled", Boolean, "true", "Whether the IronAuth API is served."),
+        key("iron.prefix", Text, "", "A path before its routes, such as `/iron`."),
+        key("iron.query_token", Boolean, "true", "Whether it takes a token in the query, where logs of proxies may keep it."),
+        key("iron.reveal_tokens", Boolean, "false", "Keep API tokens sealed so that their owners can read them again. Off: they are shown once."),
+        key("iron.access_lifetime", Text, "24h", "How long its access tokens live."),
+        key("rest.enabled", Boolean, "true", "Whether the Authentication API v1.0.0 is served."),
+        key("rest.prefix", Text, "", "A path before its routes."),
+        key("rest.access_lifetime", Text, "15m", "How long its access tokens live."),
+        key("rest.session_lifetime", Text, "30d", "How long its sessions, and so its refresh tokens, live."),
+        key("x_access_token.enabled", Boolean, "true", "Whether the x-access-token API is served."),
+        key("x_access_token.prefix", Text, "", "A path before its routes."),
+        key("x_access_token.query_token", Boolean, "true", "Whether it takes a token in the query, where logs of proxies may keep it."),
+        key("x_access_token.access_lifetime", Text, "24h", "How long its access tokens live."),
+        key("argon.enabled", Boolean, "true", "Whether the API of the Argon panel is served."),
+        key("argon.prefix", Text, "", "A path before its routes."),
+        key("argon.access_lifetime", Text, "24h", "How long its access tokens live."),
+        key("mail.from", Text, "Doorward <no-reply@localhost>", "The sender of mails."),
+        unset("mail.reset_url", Text, "The link in password reset mails; the token is put at its end. Not set: `{public_url}/reset-password?token=`."),
+        unset("mail.verify_url", Text, "The link in verification mails; the token is put at its end. Not set: `{public_url}/verify-email?token=`."),
+        key("mail.reset_lifetime", Text, "10m", "How long a password reset link works."),
+        key("mail.verification_lifetime", Text, "24h", "How long a verification link works."),
+        key("http.header_timeout", Text, "10s", "A client must have sent its request's headers within this time."),
+        key("http.body_timeout", Text, "15s", "A client must have sent its request's body within this time."),
+        key("http.body_limit", Integer, "1048576", "The longest body taken, in bytes."),
+        key("http.shutdown_grace", Text, "10s", "How long a stopping server waits for requests to end."),
+        key("http.cors_origins", List, "", "The origins whose pages may call the API from a browser, such as `https://app.example.com`."),
+        unset("tls.certificate_file", Text, "The certificate chain as PEM. With `tls.key_file` the server speaks HTTPS itself."),
+        unset("tls.key_file", Text, "The certificate's private key as PEM."),
+        key("cache.memory_mib", Integer, "64", "Memory for the caches of users, tokens and projects, in MiB."),
+        key("feed.max_staleness", Text, "10s", "A server that has not heard of changes for this long stops trusting its caches."),
+        key("log.level", Text, "info", "`error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as `info,doorward=debug`."),
+        key("log.format", Text, "text", "`text` for people, `json` for collectors: one object a line."),
+    ]
+};

@@ -1,0 +1,117 @@
+//! The first administrator's section. Secrets come from the value or from a file beside it, and
+//! weak ones are refused: a well-known token on a new server is an open door.
+
+use std::fs::File;
+use std::io::Read;
+
+use zeroize::Zeroizing;
+
+use super::reader::Reader;
+use super::values::some_text;
+use crate::domain::user::{Email, Username};
+use crate::secret::{ExposeSecret, Secret};
+
+const TOKEN_MIN_CHARACTERS: usize = 24;
+const SECRET_FILE_MAX_BYTES: u64 = 65_536;
+
+/// The first administrator, for the first start on an empty store.
+#[derive(Clone, Debug)]
+pub struct SuperUser {
+    /// Its email.
+    pub email: Option<Email>,
+    /// Its username.
+    pub username: Option<Username>,
+    /// Its password; a random one where absent.
+    pub password: Option<Secret>,
+    /// Its API token, honoured as given; a random one where absent.
+    pub token: Option<Secret>,
+    /// Whether weak secrets are taken all the same.
+    pub allow_weak: bool,
+}
+
+impl SuperUser {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let allow_weak = reader.boolean("super_user.allow_weak");
+        Self {
+            email: reader.optional("super_user.email", Email::parse),
+            username: reader.optional("super_user.username", Username::parse),
+            password: secret(reader, "super_user.password", |password| password_fault(password, allow_weak)),
+            token: secret(reader, "super_user.token", |token| token_fault(token, allow_weak)),
+            allow_weak,
+        }
+    }
+}
+
+fn secret(reader: &mut Reader, name: &str, fault: impl Fn(&str) -> Option<String>) -> Option<Secret> {
+    let file_name = format!("{name}_file");
+    let direct = reader.optional(name, some_text).map(Secret::from);
+    let path = reader.optional(&file_name, some_text);
+    let (secret, named) = match (direct, path) {
+        (Some(_), Some(_)) => {
+            reader.fault(&file_name, &format!("{name:?} is set too: keep one of the two"));
+            return None;
+        }
+        (direct, None) => (direct?, name),
+        (None, Some(path)) => match read_secret(&path) {
+            Ok(secret) => (secret, file_name.as_str()),
+            Err(mend) => {
+                reader.fault(&file_name, &mend);
+                return None;
+            }
+        },
+    };
+    if let Some(mend) = fault(secret.expose_secret()) {
+        reader.fault(named, &mend);
+        return None;
+    }
+    Some(secret)
+}
+
+/// Does not name the file: who mixes up the two keys has put the secret there.
+fn read_secret(path: &str) -> Result<Secret, String> {
+    let cannot = |error| format!("cannot read the file that it names: {error}");
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path).and_then(|file| file.take(SECRET_FILE_MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > SECRET_FILE_MAX_BYTES {
+        return Err("the file that it names is too long for a secret".to_owned());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| "the file that it names must be UTF-8 text".to_owned())?;
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    some_text(line).map(Secret::from).map_err(|_| "the file that it names is empty".to_owned())
+}
+
+fn password_fault(password: &str, allow_weak: bool) -> Option<String> {
+    let is_weak = password.eq_ignore_ascii_case("password");
+    (is_weak && !allow_weak).then(|| {
+        "everybody tries this password first: choose another, \
+         or leave it out and a random one is made (super_user.allow_weak = true takes it all the same)"
+            .to_owned()
+    })
+}
+
+fn token_fault(token: &str, allow_weak: bool) -> Option<String> {
+    if !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Some("must be visible ASCII characters without spaces".to_owned());
+    }
+    if token.starts_with("dwr_") {
+        return Some("must not begin with dwr_: that is how refresh tokens begin".to_owned());
+    }
+    if token.split('.').count() == 3 {
+        return Some("must not have three parts with dots between: that is the form of a JWT".to_owned());
+    }
+    if allow_weak {
+        return None;
+    }
+    if ["adminToken", "superToken123"].iter().any(|known| token.eq_ignore_ascii_case(known)) {
+        return Some(weak_token("is a well-known default that everybody tries first"));
+    }
+    (token.len() < TOKEN_MIN_CHARACTERS)
+        .then(|| weak_token(&format!("is shorter than {TOKEN_MIN_CHARACTERS} characters and could be guessed")))
+}
+
+fn weak_token(reason: &str) -> String {
+    format!(
+        "this token {reason}: take a long random one, \
+         or leave it out and one is made (super_user.allow_weak = true takes it all the same)"
+    )
+}

@@ -1,0 +1,357 @@
+//! The configuration from outside: sources in, settings or faults out; and the documents that
+//! must agree with the code.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::*;
+use crate::secret::ExposeSecret;
+
+const DOCUMENT: &str = include_str!("../../docs/configuration.md");
+const EXAMPLE: &str = include_str!("../../doorward.example.toml");
+const STRONG: &str = "a-long-token-of-an-older-server";
+
+/// What the configuration is when `file` is its file and `environment` its environment.
+fn load(file: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+    load_with(file, environment, Overrides::default())
+}
+
+fn load_with(file: &str, environment: &[(&str, &str)], overrides: Overrides) -> Result<Settings, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("doorward.toml");
+    std::fs::write(&path, file).unwrap();
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Settings::load(&Sources { file: Some(path), environment, overrides })
+}
+
+fn fault(file: &str, environment: &[(&str, &str)]) -> String {
+    let error = load(file, environment).expect_err("this configuration is refused");
+    assert_eq!(error.faults().len(), 1, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let settings = Settings::load(&Sources::default()).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8090");
+    assert_eq!(settings.database_path(), PathBuf::from("./doorward-data/doorward.db"));
+    assert_eq!(settings.registration, Registration::Open);
+    assert_eq!(settings.passwords.memory_kib, 19_456);
+    assert!(settings.super_user.token.is_none() && settings.super_user.password.is_none());
+    assert!(settings.iron.dialect.query_token && !settings.rest.query_token && !settings.iron.reveal_tokens);
+    let rest = settings.lifetimes(Dialect::Rest);
+    assert_eq!((rest.access, rest.session), (Duration::from_mins(15), Duration::from_hours(720)));
+    let iron = settings.lifetimes(Dialect::Iron);
+    assert_eq!((iron.access, iron.session), (Duration::from_hours(24), Duration::from_hours(24)));
+    assert_eq!(settings.audience("https://id.example"), "https://id.example");
+    assert_eq!(settings.reset_link("https://id.example").with_token("T"), "https://id.example/reset-password?token=T");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = "listen = '127.0.0.1:1'\ndata_dir = 'from-file'\nregistration = 'closed'\n[log]\nformat = 'json'";
+    let environment = [("DOORWARD_LISTEN", "127.0.0.1:2"), ("DOORWARD_DATA_DIR", "from-environment")];
+    let overrides = Overrides { listen: Some("127.0.0.1:3".to_owned()), ..Overrides::default() };
+    let settings = load_with(file, &environment, overrides).unwrap();
+    assert_eq!(settings.listen.port(), 3);
+    assert_eq!(settings.data_dir, PathBuf::from("from-environment"));
+    assert_eq!(settings.registration, Registration::Closed);
+    assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn every_flag_reaches_its_key() {
+    let flag = |text: &str| Some(text.to_owned());
+    let overrides = Overrides {
+        data_dir: flag("d"),
+        listen: flag("[::1]:9"),
+        public_url: flag("https://id.example"),
+        database_url: flag("sqlite:///srv/x.db"),
+        log_format: flag("json"),
+    };
+    let settings = load_with("", &[], overrides).unwrap();
+    assert_eq!((settings.data_dir.to_str(), settings.listen.port()), (Some("d"), 9));
+    assert_eq!(settings.public_url.as_ref().map(PublicUrl::as_str), Some("https://id.example"));
+    assert_eq!(settings.database_path(), PathBuf::from("/srv/x.db"));
+    assert_eq!(settings.log.format, LogFormat::Json);
+}
+
+#[test]
+fn the_environment_is_read_by_the_kind_of_its_key() {
+    let digits = "123456789012345678901234";
+    let environment = [
+        ("DOORWARD_SUPER_USER__TOKEN", digits),
+        ("DOORWARD_SUPER_USER__PASSWORD", "true"),
+        ("DOORWARD_PASSWORDS__THREADS", "3"),
+        ("DOORWARD_IRON__ENABLED", "false"),
+        ("DOORWARD_HTTP__CORS_ORIGINS", "https://a.example, https://b.example"),
+        ("PATH", "/bin"),
+    ];
+    let settings = load("", &environment).unwrap();
+    assert_eq!(settings.super_user.token.unwrap().expose_secret(), digits);
+    assert_eq!(settings.super_user.password.unwrap().expose_secret(), "true");
+    assert_eq!(settings.passwords.threads, 3);
+    assert!(!settings.iron.dialect.enabled);
+    assert_eq!(
+        settings.http.cors_origins.iter().map(Origin::as_str).collect::<Vec<_>>(),
+        ["https://a.example", "https://b.example"]
+    );
+    assert!(
+        fault("", &[("DOORWARD_PASSWORDS__THREADS", "many")])
+            .starts_with("DOORWARD_PASSWORDS__THREADS: must be a whole")
+    );
+    assert!(fault("", &[("DOORWARD_IRON__ENABLED", "yes")]).contains("true or false"));
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_nearest_known_one() {
+    for (file, end) in [
+        ("regstration = 'open'", "doorward.toml: did you mean \"registration\"?"),
+        ("[super_user]\ntokn = 'x'", "did you mean \"super_user.token\"?"),
+        ("reset_lifetime = '10m'", "did you mean \"mail.reset_lifetime\"?"),
+        ("[http]\nlisten = '127.0.0.1:1'", "did you mean \"listen\"?"),
+        ("[sesions]\nrotation_grace = '1s'", "did you mean [sessions]?"),
+        ("[iron.prefx]", "did you mean \"iron.prefix\"?"),
+        ("iron = true", "is a section: write [iron], then its keys"),
+    ] {
+        assert!(fault(file, &[]).ends_with(end), "{}", fault(file, &[]));
+    }
+    assert!(fault("colour = 'blue'", &[]).starts_with("unknown key \"colour\" in "));
+    assert!(fault("colour = 'blue'", &[]).contains("the nearest known name is \""));
+    assert_eq!(
+        fault("", &[("DOORWARD_SUPER_USER_TOKEN", "x")]),
+        "unknown variable DOORWARD_SUPER_USER_TOKEN: did you mean DOORWARD_SUPER_USER__TOKEN?"
+    );
+}
+
+#[test]
+fn addresses_that_an_orchestrator_sets_are_passed_over() {
+    let environment = [
+        ("DOORWARD_SERVICE_HOST", "10.0.0.1"),
+        ("DOORWARD_SERVICE_PORT", "8090"),
+        ("DOORWARD_SERVICE_PORT_HTTP", "8090"),
+        ("DOORWARD_PORT", "tcp://10.0.0.1:8090"),
+        ("DOORWARD_PORT_8090_TCP", "tcp://10.0.0.1:8090"),
+        ("DOORWARD_PORT_8090_TCP_PROTO", "tcp"),
+        ("DOORWARD_PORT_8090_TCP_PORT", "8090"),
+        ("DOORWARD_PORT_8090_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(load("", &environment).is_ok());
+    assert!(fault("", &[("DOORWARD_PORT", "8090")]).starts_with("unknown variable DOORWARD_PORT: "));
+}
+
+#[test]
+fn bad_values_are_refused_with_their_mend() {
+    for (file, mend) in [
+        ("listen = 'localhost:8090'", "127.0.0.1:8090"),
+        ("listen = 8090", "a text in quotes"),
+        ("data_dir = ''", "must not be empty"),
+        ("registration = 'close'", "did you mean \"closed\"?"),
+        ("database_url = 'postgres://ann:hunter2@db/doorward'", "keeps its store in SQLite"),
+        ("database_url = 'sqlite::memory:'", "sqlite:/var"),
+        ("[passwords]\nmemory_kib = 8192", "from 19456 to 4194304"),
+        ("[passwords]\niterations = 1", "from 2 to"),
+        ("[passwords]\nmax_wait = 2", "has no unit"),
+        ("[tokens]\nalgorithm = 'HS256'", "\"EdDSA\", \"ES256\", \"RS256\""),
+        ("[rest]\naccess_lifetime = '0s'", "from 1s to 366d"),
+        ("[rest]\naccess_lifetime = '31d'", "must not be longer than the session_lifetime"),
+        ("[rest]\nprefix = 'rest/'", "must begin with a slash"),
+        ("[mail]\nreset_url = 'https://a.example/reset'", "end it with = or /"),
+        ("[http]\ncors_origins = ['*']", "list the origins"),
+        ("[http]\ncors_origins = 'https://a.example'", "must be a list"),
+        ("[tls]\nkey_file = 'key.pem'", "\"tls.certificate_file\" is missing"),
+        ("[log]\nlevel = 'inof'", "\"info\""),
+        ("[log]\nlevel = 'doorward=loud'", "a level or a filter"),
+        ("[rest]\nquery_token = true", "unknown key \"rest.query_token\""),
+    ] {
+        let told = fault(file, &[]);
+        assert!(told.contains(mend), "{file}: {told}");
+        assert!(told.contains("doorward.toml"), "{told}");
+    }
+    assert!(load("[log]\nlevel = 'warn,doorward=debug'", &[]).is_ok());
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let error = load("listen = 'x'\nfoo = 1\n[cache]\nmemory_mib = 0", &[("DOORWARD_BAR", "1")]).unwrap_err();
+    assert_eq!(error.faults().len(), 4, "{error}");
+    let missing = Settings::load(&Sources { file: Some("/nonexistent/x.toml".into()), ..Sources::default() });
+    assert!(missing.unwrap_err().to_string().starts_with("cannot read /nonexistent/x.toml: "));
+}
+
+#[test]
+fn weak_and_impossible_secrets_are_refused() {
+    let token = |token: &str| fault(&format!("[super_user]\ntoken = {}", Value::from(token)), &[]);
+    assert!(token("adminToken").contains("well-known"));
+    assert!(token("superToken123").contains("well-known"));
+    assert!(token("only-twenty-three-chars").contains("shorter than 24"));
+    assert!(token("").contains("must not be empty"));
+    for text in ["a token of words with spaces", "ein-schlüssel-mit-umlauten", "a-token-with-a-newline-in-\n-it"] {
+        assert!(token(text).contains("visible ASCII"), "{text}");
+    }
+    assert!(token("dwr_0123456789012345678901234").contains("dwr_"));
+    assert!(token("0123456789.0123456789.0123456789").contains("JWT"));
+    assert!(fault("[super_user]\npassword = 'Password'", &[]).contains("tries this password first"));
+
+    let weak = "[super_user]\nallow_weak = true\ntoken = 'adminToken'\npassword = 'password'";
+    assert_eq!(load(weak, &[]).unwrap().super_user.token.unwrap().expose_secret(), "adminToken");
+    assert!(fault("[super_user]\nallow_weak = true\ntoken = 'dwr_x'", &[]).contains("dwr_"));
+    let strong = load(&format!("[super_user]\ntoken = '{STRONG}'"), &[]).unwrap();
+    assert_eq!(strong.super_user.token.unwrap().expose_secret(), STRONG);
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_and_loses_one_newline() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    let configuration = |key: &str| format!("[super_user]\n{key}_file = {}", Value::from(path.to_str().unwrap()));
+    for (held, secret) in
+        [("pass phrase\n", "pass phrase"), ("pass\r\n", "pass"), ("pass\n\n", "pass\n"), (" p ", " p ")]
+    {
+        std::fs::write(&path, held).unwrap();
+        let settings = load(&configuration("password"), &[]).unwrap();
+        assert_eq!(settings.super_user.password.unwrap().expose_secret(), secret);
+    }
+
+    std::fs::write(&path, format!("{STRONG}\n")).unwrap();
+    let settings = load("", &[("DOORWARD_SUPER_USER__TOKEN_FILE", path.to_str().unwrap())]).unwrap();
+    assert_eq!(settings.super_user.token.as_ref().unwrap().expose_secret(), STRONG);
+    assert!(settings.describe().contains(&("super_user.token".to_owned(), "(set)".to_owned())));
+    let both = fault(&configuration("token"), &[("DOORWARD_SUPER_USER__TOKEN", STRONG)]);
+    assert!(both.contains("keep one of the two"), "{both}");
+
+    for held in [b"\n".to_vec(), b"\xff\xfe".to_vec(), vec![b'x'; 70_000]] {
+        std::fs::write(&path, held).unwrap();
+        assert!(fault(&configuration("token"), &[]).contains("the file that it names"));
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(fault(&configuration("token"), &[]).contains("cannot read the file that it names"));
+}
+
+#[test]
+fn no_secret_is_shown_by_messages_descriptions_or_debug() {
+    for file in [
+        "[super_user]\ntoken = SECRETWORD",
+        "[super_user]\ntoken = 'SECRETWORD",
+        "[super_user]\ntoken = 'SECRETWORD' 'SECRETWORD'",
+        "[super_user]\ntoken = \"SECRETWORD\\q\"",
+        "[super_user]\ntoken = 'SECRETWORD'",
+        "[super_user]\ntoken = ['SECRETWORD']",
+        "[super_user]\ntoken = 'SECRETWORD'\ntoken = 'SECRETWORD'",
+        "[super_user]\ntoken_file = '/SECRETWORD'",
+        "super_user = 'SECRETWORD'",
+        "[super_user]\ntokn = 'SECRETWORD'",
+        "database_url = 'postgres://SECRETWORD@db'",
+        "public_url = 'https://ann:SECRETWORD@example.com'",
+    ] {
+        let error = load(file, &[]).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("SECRETWORD"), "{error}");
+    }
+    let file = "[super_user]\npassword = 'SECRETWORD'\ntoken = 'SECRETWORD-SECRETWORD-SECRETWORD'";
+    let settings = load(file, &[]).unwrap();
+    assert!(!format!("{settings:?} {:?}", settings.describe()).contains("SECRETWORD"));
+}
+
+#[test]
+fn a_syntax_error_names_file_and_line() {
+    let told = fault("listen = '127.0.0.1:1'\n\nregistration = open\n", &[]);
+    assert!(told.contains("doorward.toml, line 3: not TOML: "), "{told}");
+}
+
+#[test]
+fn the_description_tells_every_key_with_the_value_that_holds() {
+    let settings = load("[rest]\nprefix = '/rest'", &[("DOORWARD_PASSWORDS__THREADS", "2")]).unwrap();
+    let described = settings.describe();
+    let value = |name: &str| described.iter().find(|(key, _)| key == name).unwrap().1.as_str();
+    assert_eq!(described.len(), keys().len());
+    assert_eq!(value("rest.prefix"), "\"/rest\"");
+    assert_eq!(value("passwords.threads"), "2");
+    assert_eq!(value("http.cors_origins"), "[]");
+    assert_eq!(value("public_url"), "(not set)");
+    assert_eq!(value("super_user.token"), "(not set)");
+}
+
+#[test]
+fn every_listed_default_is_accepted_from_file_and_environment() {
+    let mut file = Table::new();
+    for key in keys() {
+        let Some(value) = key.default_value() else { continue };
+        match key.name.split_once('.') {
+            Some((section, name)) => {
+                let table = file.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                table.as_table_mut().unwrap().insert(name.to_owned(), value);
+            }
+            None => _ = file.insert(key.name.to_owned(), value),
+        }
+    }
+    let variables: Vec<_> = keys().iter().filter_map(|key| Some((key.variable(), key.default?))).collect();
+    let environment: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let defaults = format!("{:?}", Settings::default());
+    assert_eq!(format!("{:?}", load(&file.to_string(), &[]).unwrap()), defaults);
+    assert_eq!(format!("{:?}", load("", &environment).unwrap()), defaults);
+}
+
+#[test]
+fn the_table_in_the_documentation_is_the_one_of_the_code() {
+    let mut table = String::from("\n| key | default | meaning |\n| --- | --- | --- |\n");
+    for key in keys() {
+        let default = key.default_value().map_or_else(|| "not set".to_owned(), |value| format!("`{value}`"));
+        writeln!(table, "| `{}` | {default} | {} |", key.name, key.meaning).unwrap();
+    }
+    table.push('\n');
+    let (_, rest) = DOCUMENT.split_once("<!-- keys -->\n").unwrap();
+    let (documented, _) = rest.split_once("<!-- end of keys -->").unwrap();
+    assert!(documented == table, "docs/configuration.md should hold this table:\n{table}");
+}
+
+/// The example with every `# key = value` uncommented, without the secrets and their files.
+fn uncommented_example() -> String {
+    let is_setting = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+    let lines = EXAMPLE.lines().filter_map(|line| match line.strip_prefix("# ") {
+        Some(rest) => Some(rest).filter(is_setting),
+        None => Some(line),
+    });
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn the_example_file_holds_every_key_in_order_with_its_default() {
+    let table: Table = toml::from_str(&uncommented_example()).unwrap();
+    let mut section = String::new();
+    let mut named = Vec::new();
+    for line in uncommented_example().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned() + ".";
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            named.push(format!("{section}{name}"));
+        }
+    }
+    assert_eq!(named, keys().iter().map(|key| key.name).collect::<Vec<_>>());
+    for key in keys() {
+        let value = key.name.split('.').try_fold(Value::from(table.clone()), |at, step| at.get(step).cloned());
+        if let Some(default) = key.default_value() {
+            assert_eq!(value, Some(default), "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn the_example_file_loads_as_it_is_and_uncommented() {
+    assert_eq!(format!("{:?}", load(EXAMPLE, &[]).unwrap()), format!("{:?}", Settings::default()));
+    let is_secret = |line: &&str| {
+        ["password = ", "password_file", "token = ", "token_file"].iter().any(|key| line.starts_with(key))
+    };
+    let (secrets, rest): (Vec<_>, Vec<_>) = {
+        let text = uncommented_example();
+        let (secrets, rest): (Vec<_>, Vec<_>) = text.lines().partition(is_secret);
+        (secrets.into_iter().map(str::to_owned).collect(), rest.into_iter().map(str::to_owned).collect())
+    };
+    load(&rest.join("\n"), &[]).unwrap();
+    assert_eq!(secrets.len(), 4);
+    for line in secrets {
+        // A secret that ships with an example is one that everybody knows.
+        assert!(load(&format!("[super_user]\n{line}"), &[]).is_err(), "{line} must not work as it stands");
+    }
+}
