@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod guard;
 pub mod secret;
 pub mod store;
