@@ -1,0 +1,3 @@
+//! What keeps the server fast and safe: who a credential names, and how much work a stranger may cause.
+
+pub mod hash_gate;
