@@ -1,8 +1,10 @@
 //! What things are. No I/O, no framework: values, their rules and the names of what can go wrong.
 
 pub mod caller;
+pub mod common_passwords;
 pub mod error;
 pub mod id;
+pub mod password;
 pub mod permission;
 pub mod project;
 pub mod session;

@@ -1,2 +1,3 @@
-//! What keeps it fast and safe: keys, and the checks that need them.
+//! What keeps the server fast and safe: who a credential names, and how much work a stranger may cause.
 
+pub mod hash_gate;
