@@ -377,15 +377,15 @@ mod tests {
     proptest! {
         #[test]
         fn parsers_of_names_never_panic_and_canonical_forms_are_stable(text in "\\PC{0,140}") {
-            if let Ok(name) = Username::parse(&text) {
-                if let Ok(again) = Username::parse(name.canonical()) {
-                    prop_assert_eq!(again.canonical(), name.canonical());
-                }
+            if let Ok(name) = Username::parse(&text)
+                && let Ok(again) = Username::parse(name.canonical())
+            {
+                prop_assert_eq!(again.canonical(), name.canonical());
             }
-            if let Ok(email) = Email::parse(&text) {
-                if let Ok(again) = Email::parse(email.canonical()) {
-                    prop_assert_eq!(again.canonical(), email.canonical());
-                }
+            if let Ok(email) = Email::parse(&text)
+                && let Ok(again) = Email::parse(email.canonical())
+            {
+                prop_assert_eq!(again.canonical(), email.canonical());
             }
             let _ = UserRef::parse(&text);
         }

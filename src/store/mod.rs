@@ -122,7 +122,7 @@ impl Reads<'_> {
         inputs: P::Inputs<'_>,
     ) -> Result<Option<R>> {
         let mut found = None;
-        sql::rows(&self.connection()?, statement, &inputs, |row| {
+        sql::rows(&*self.connection()?, statement, &inputs, |row| {
             found.get_or_insert(row);
         })?;
         Ok(found)
@@ -131,7 +131,7 @@ impl Reads<'_> {
     #[expect(clippy::unused_async, reason = "a database on another machine is awaited here")]
     async fn all<P: Parameters, R: Row>(&self, statement: &Statement<P, R>, inputs: P::Inputs<'_>) -> Result<Vec<R>> {
         let mut found = Vec::new();
-        sql::rows(&self.connection()?, statement, &inputs, |row| found.push(row))?;
+        sql::rows(&*self.connection()?, statement, &inputs, |row| found.push(row))?;
         Ok(found)
     }
 }

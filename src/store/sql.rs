@@ -47,10 +47,10 @@ impl rusqlite::ToSql for Value<'_> {
 /// A type that a column holds: how it is declared, handed in and read back.
 pub(crate) trait Field: Sized {
     /// What a caller hands in for it: the value itself, or a borrowed form.
-    type Input<'a>: Copy;
+    type Input<'a>;
     const KIND: Kind;
     const NULLABLE: bool = false;
-    fn value<'a>(input: &'a Self::Input<'a>) -> Value<'a>;
+    fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v>;
     /// `None` where the cell holds something else.
     fn read(cell: ValueRef<'_>) -> Option<Self>;
 }
@@ -58,7 +58,7 @@ pub(crate) trait Field: Sized {
 impl Field for i64 {
     type Input<'a> = Self;
     const KIND: Kind = Kind::Integer;
-    fn value<'a>(input: &'a Self) -> Value<'a> {
+    fn value(input: &Self) -> Value<'_> {
         Value::Integer(*input)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -69,7 +69,7 @@ impl Field for i64 {
 impl Field for bool {
     type Input<'a> = Self;
     const KIND: Kind = Kind::Boolean;
-    fn value<'a>(input: &'a Self) -> Value<'a> {
+    fn value(input: &Self) -> Value<'_> {
         Value::Boolean(*input)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -80,7 +80,7 @@ impl Field for bool {
 impl Field for Timestamp {
     type Input<'a> = Self;
     const KIND: Kind = Kind::Integer;
-    fn value<'a>(input: &'a Self) -> Value<'a> {
+    fn value(input: &Self) -> Value<'_> {
         Value::Integer(input.micros())
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -91,7 +91,7 @@ impl Field for Timestamp {
 impl Field for String {
     type Input<'a> = &'a str;
     const KIND: Kind = Kind::Text;
-    fn value<'a>(input: &'a &'a str) -> Value<'a> {
+    fn value<'v>(input: &'v &str) -> Value<'v> {
         Value::Text(input)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -102,7 +102,7 @@ impl Field for String {
 impl Field for Vec<u8> {
     type Input<'a> = &'a [u8];
     const KIND: Kind = Kind::Bytes;
-    fn value<'a>(input: &'a &'a [u8]) -> Value<'a> {
+    fn value<'v>(input: &'v &[u8]) -> Value<'v> {
         Value::Bytes(input)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -113,7 +113,7 @@ impl Field for Vec<u8> {
 impl<const N: usize> Field for [u8; N] {
     type Input<'a> = Self;
     const KIND: Kind = Kind::Bytes;
-    fn value<'a>(input: &'a Self) -> Value<'a> {
+    fn value(input: &Self) -> Value<'_> {
         Value::Bytes(input)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -126,7 +126,7 @@ macro_rules! id_fields {
         impl Field for $id {
             type Input<'a> = Self;
             const KIND: Kind = Kind::Bytes;
-            fn value<'a>(input: &'a Self) -> Value<'a> {
+            fn value(input: &Self) -> Value<'_> {
                 Value::Bytes(input.as_bytes())
             }
             fn read(cell: ValueRef<'_>) -> Option<Self> {
@@ -142,7 +142,7 @@ impl<T: Field> Field for Option<T> {
     type Input<'a> = Option<T::Input<'a>>;
     const KIND: Kind = T::KIND;
     const NULLABLE: bool = true;
-    fn value<'a>(input: &'a Self::Input<'a>) -> Value<'a> {
+    fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v> {
         input.as_ref().map_or(Value::Null, T::value)
     }
     fn read(cell: ValueRef<'_>) -> Option<Self> {
