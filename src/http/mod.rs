@@ -1,0 +1,7 @@
+//! What dialects and pages share of HTTP: reading bodies and credentials, writing answers, and
+//! the layers around every route. Knows no dialect's wire format and no action.
+
+pub mod body;
+pub mod form;
+pub mod json;
+pub mod urlencoded;
