@@ -2,6 +2,8 @@
 //! the layers around every route. Knows no dialect's wire format and no action.
 
 pub mod body;
+pub mod credential;
 pub mod form;
 pub mod json;
+pub mod origin;
 pub mod urlencoded;
