@@ -4,5 +4,6 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod guard;
+pub mod http;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,358 @@
+//! Reads the fields of a parsed body and collects every fault before any is answered, so that a
+//! client can mend all of them at once. Knows no field and no wire format; wipes what is left.
+
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+use zeroize::Zeroize;
+
+use crate::domain::error::{Error, Fault};
+use crate::domain::user::JsonObject;
+use crate::secret::Secret;
+
+const REQUIRED: &str = "is required";
+const NOT_TEXT: &str = "must be a string";
+const NOT_TEXTS: &str = "must be an array of strings";
+
+/// The fields of one request, and the faults found among them so far.
+///
+/// ```
+/// # use doorward::domain::{error::Error, user::{DisplayName, Email, JsonObject}};
+/// # use doorward::http::form::Form;
+/// # fn handle(fields: JsonObject) -> Result<(), Error> {
+/// let mut form = Form::new(fields);
+/// let email = form.required("email", Email::parse);
+/// let password = form.secret("password");
+/// let name = form.optional("name", DisplayName::parse);
+/// let (email, password) = form.finish((email, password))?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Form {
+    fields: JsonObject,
+    faults: Vec<Fault>,
+}
+
+/// What a field that may be null says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nullable<T> {
+    /// Nothing: the field is not there, or its fault was noted.
+    Absent,
+    /// Null: take away what is there.
+    Null,
+    /// This.
+    Given(T),
+}
+
+impl Form {
+    /// A form over a parsed body or query.
+    #[must_use]
+    pub const fn new(fields: JsonObject) -> Self {
+        Self { fields, faults: Vec::new() }
+    }
+
+    /// A text that must be there; `None` where its fault was noted.
+    pub fn required<T>(&mut self, field: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let read = self.given(field).ok_or_else(|| REQUIRED.to_owned()).and_then(|value| read_text(value, parse));
+        self.check(field, read)
+    }
+
+    /// A text that may be absent or null.
+    pub fn optional<T>(&mut self, field: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let read = read_text(self.given(field)?, parse);
+        self.check(field, read)
+    }
+
+    /// A text whose absence means something else than null.
+    pub fn nullable<T>(&mut self, field: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Nullable<T> {
+        match self.fields.get(field) {
+            None => Nullable::Absent,
+            Some(Value::Null) => Nullable::Null,
+            Some(_) => self.optional(field, parse).map_or(Nullable::Absent, Nullable::Given),
+        }
+    }
+
+    /// A secret that must be there. It is moved out of the form; an empty one is still a secret.
+    pub fn secret(&mut self, field: &'static str) -> Option<Secret> {
+        let read = self.take(field).ok_or_else(|| REQUIRED.to_owned()).and_then(seal);
+        self.check(field, read)
+    }
+
+    /// A secret that may be absent or null. It is moved out of the form.
+    pub fn optional_secret(&mut self, field: &'static str) -> Option<Secret> {
+        let read = seal(self.take(field)?);
+        self.check(field, read)
+    }
+
+    /// A boolean that may be absent or null.
+    pub fn flag(&mut self, field: &'static str) -> Option<bool> {
+        let read = self.given(field)?.as_bool().ok_or_else(|| "must be true or false".to_owned());
+        self.check(field, read)
+    }
+
+    /// A whole number within `range` that may be absent or null.
+    pub fn integer(&mut self, field: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+        let read = read_integer(self.given(field)?, &range);
+        self.check(field, read)
+    }
+
+    /// An object that may be absent or null. It is moved out of the form.
+    pub fn object(&mut self, field: &'static str) -> Option<JsonObject> {
+        let read = match self.take(field)? {
+            Value::Object(object) => Ok(object),
+            mut other => {
+                wipe(&mut other);
+                Err("must be a JSON object".to_owned())
+            }
+        };
+        self.check(field, read)
+    }
+
+    /// An array of texts that may be absent or null; one bad element is a fault of the field.
+    pub fn list<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let read = match self.given(field)? {
+            Value::Array(elements) => elements
+                .iter()
+                .map(|element| element.as_str().ok_or_else(|| NOT_TEXTS.to_owned()).and_then(&parse))
+                .collect(),
+            _ => Err(NOT_TEXTS.to_owned()),
+        };
+        self.check(field, read)
+    }
+
+    /// Notes the fault of a field that was read elsewhere, such as one that depends on another.
+    pub fn check<T>(&mut self, field: &'static str, read: Result<T, String>) -> Option<T> {
+        read.map_err(|message| self.fault(field, message)).ok()
+    }
+
+    /// Notes a fault.
+    pub fn fault(&mut self, field: &'static str, message: impl Into<String>) {
+        self.faults.push(Fault { field, message: message.into() });
+    }
+
+    /// Hands out the required values, bare, if the whole form is without fault.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with every fault found, in the order in which the fields were read.
+    pub fn finish<R: Required>(mut self, required: R) -> Result<R::Values, Error> {
+        if self.faults.is_empty() {
+            // A value can be missing without a fault only where the caller took one that is not required.
+            required.values().ok_or_else(|| Error::invalid("body", "must hold every required field"))
+        } else {
+            Err(Error::Invalid(std::mem::take(&mut self.faults)))
+        }
+    }
+
+    fn given(&self, field: &str) -> Option<&Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.fields.remove(field).filter(|value| !value.is_null())
+    }
+}
+
+impl Drop for Form {
+    fn drop(&mut self) {
+        self.fields.values_mut().for_each(wipe);
+    }
+}
+
+/// Values that a request must hold: none, one, or a tuple of them.
+pub trait Required {
+    /// The same, each of them there.
+    type Values;
+
+    /// All of them, or nothing.
+    fn values(self) -> Option<Self::Values>;
+}
+
+impl Required for () {
+    type Values = ();
+
+    fn values(self) -> Option<()> {
+        Some(())
+    }
+}
+
+impl<T> Required for Option<T> {
+    type Values = T;
+
+    fn values(self) -> Self {
+        self
+    }
+}
+
+macro_rules! required_tuples {
+    ($($($name:ident)+;)*) => {$(
+        impl<$($name),+> Required for ($(Option<$name>,)+) {
+            type Values = ($($name,)+);
+
+            #[expect(non_snake_case, reason = "each value is named as its type")]
+            fn values(self) -> Option<Self::Values> {
+                let ($($name,)+) = self;
+                Some(($($name?,)+))
+            }
+        }
+    )*};
+}
+
+required_tuples! {
+    A B;
+    A B C;
+    A B C D;
+    A B C D E;
+}
+
+fn read_text<T>(value: &Value, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
+    value.as_str().ok_or_else(|| NOT_TEXT.to_owned()).and_then(parse)
+}
+
+/// Bounds of three digits or more are not written out: clients look for status codes in messages.
+fn read_integer(value: &Value, range: &RangeInclusive<i64>) -> Result<i64, String> {
+    let written = |words: &str, bound: i64, otherwise: &str| match bound {
+        -99..=99 => format!("{words} {bound}"),
+        _ => otherwise.to_owned(),
+    };
+    match value.as_i64() {
+        Some(number) if number < *range.start() => Err(written("must be at least", *range.start(), "is too small")),
+        Some(number) if number > *range.end() => Err(written("must be at most", *range.end(), "is too large")),
+        Some(number) => Ok(number),
+        None if value.is_u64() => Err(written("must be at most", *range.end(), "is too large")),
+        None => Err("must be a whole number".to_owned()),
+    }
+}
+
+/// Moves a text into a secret of exactly its size: shrinking a string in place could leave a copy.
+fn seal(mut value: Value) -> Result<Secret, String> {
+    let sealed = value.as_str().map(Secret::from).ok_or_else(|| NOT_TEXT.to_owned());
+    wipe(&mut value);
+    sealed
+}
+
+/// Overwrites every string in `value`.
+pub fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(elements) => elements.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::user::{Bio, Email};
+    use crate::secret::ExposeSecret;
+
+    fn form(value: Value) -> Form {
+        let Value::Object(fields) = value else { panic!("a form is made of an object") };
+        Form::new(fields)
+    }
+
+    fn faults<T>(result: Result<T, Error>) -> Vec<(&'static str, String)> {
+        match result {
+            Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| (fault.field, fault.message)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn word(text: &str) -> Result<String, String> {
+        if text.contains(' ') { Err("must be one word".to_owned()) } else { Ok(text.to_owned()) }
+    }
+
+    #[test]
+    fn a_faultless_form_hands_out_its_values() {
+        let mut form = form(json!({
+            "email": "ann@example.com", "password": "s3cret", "bio": null, "admin": true, "limit": 7,
+            "flags": {"a": 1}, "user_ids": ["a", "b"], "unknown": [],
+        }));
+        let email = form.required("email", Email::parse);
+        let password = form.secret("password");
+        assert_eq!(form.nullable("bio", Bio::parse), Nullable::Null);
+        assert_eq!(form.nullable("name", word), Nullable::Absent);
+        assert_eq!(form.nullable("email", word), Nullable::Given("ann@example.com".to_owned()));
+        assert_eq!(form.optional("type", word), None);
+        assert_eq!(form.flag("admin"), Some(true));
+        assert_eq!(form.integer("limit", 0..=i64::MAX), Some(7));
+        assert_eq!(form.object("flags").map(Value::Object), Some(json!({"a": 1})));
+        assert_eq!(form.list("user_ids", word), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert!(form.optional_secret("current_password").is_none());
+        let (email, password) = form.finish((email, password)).unwrap();
+        assert_eq!(email.as_str(), "ann@example.com");
+        assert_eq!(password.expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_in_order() {
+        let mut form = form(json!({
+            "email": "nobody", "password": 1, "name": null, "bio": ["x"], "admin": "yes", "limit": 1.5,
+            "flags": [], "user_ids": ["a", 2], "current_password": {},
+        }));
+        let email = form.required("email", Email::parse);
+        let password = form.secret("password");
+        let name = form.required("name", word);
+        assert_eq!(form.nullable("bio", word), Nullable::Absent);
+        assert_eq!(form.flag("admin"), None);
+        assert_eq!(form.integer("limit", 0..=9), None);
+        assert_eq!(form.object("flags"), None);
+        assert_eq!(form.list("user_ids", word), None);
+        assert!(form.optional_secret("current_password").is_none());
+        form.fault("confirm", "must equal the password");
+        let found = faults(form.finish((email, password, name)));
+        let fields: Vec<_> = found.iter().map(|(field, _)| *field).collect();
+        let expected =
+            ["email", "password", "name", "bio", "admin", "limit", "flags", "user_ids", "current_password", "confirm"];
+        assert_eq!(fields, expected);
+        assert_eq!(found[1].1, NOT_TEXT);
+        assert_eq!(found[2].1, REQUIRED);
+        assert_eq!(found[7].1, NOT_TEXTS);
+    }
+
+    #[test]
+    fn a_fault_of_an_optional_field_stops_the_form_too() {
+        let mut form = form(json!({"email": "ann@example.com", "type": 5}));
+        let email = form.required("email", Email::parse);
+        assert_eq!(form.optional("type", word), None);
+        assert_eq!(faults(form.finish(email)), [("type", NOT_TEXT.to_owned())]);
+    }
+
+    #[test]
+    fn integers_keep_to_their_range_and_faults_hold_no_status_code() {
+        let told = |value: Value, range| {
+            let mut form = form(json!({ "n": value }));
+            let number = form.integer("n", range);
+            faults(form.finish(number)).pop().map(|(_, message)| message)
+        };
+        assert_eq!(told(json!(0), 1..=50).as_deref(), Some("must be at least 1"));
+        assert_eq!(told(json!(51), 1..=50).as_deref(), Some("must be at most 50"));
+        assert_eq!(told(json!(900), 1..=404).as_deref(), Some("is too large"));
+        assert_eq!(told(json!(-900), -404..=0).as_deref(), Some("is too small"));
+        assert_eq!(told(json!(u64::MAX), 0..=i64::MAX).as_deref(), Some("is too large"));
+        assert_eq!(told(json!("7"), 0..=9).as_deref(), Some("must be a whole number"));
+        assert_eq!(told(json!(9), 0..=9), None);
+    }
+
+    #[test]
+    fn wiping_reaches_every_string() {
+        let mut value = json!({"a": "x", "b": ["y", {"c": "z"}], "n": 1});
+        wipe(&mut value);
+        assert_eq!(value, json!({"a": "", "b": ["", {"c": ""}], "n": 1}));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_through_unchanged_and_secrets_leave_the_form(text in any::<String>()) {
+            let mut form = form(json!({ "plain": text, "secret": text }));
+            prop_assert_eq!(form.required("plain", |text| Ok(text.to_owned())), Some(text.clone()));
+            let secret = form.secret("secret");
+            prop_assert_eq!(secret.as_ref().map(ExposeSecret::expose_secret), Some(text.as_str()));
+            prop_assert!(form.secret("secret").is_none());
+        }
+    }
+}

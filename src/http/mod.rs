@@ -1,0 +1,14 @@
+//! What dialects and pages share of HTTP: reading bodies and credentials, writing answers, and
+//! the layers around every route. Knows no dialect's wire format and no action.
+
+pub mod answer;
+pub mod body;
+pub mod cors;
+pub mod credential;
+pub mod form;
+pub mod headers;
+pub mod json;
+pub mod origin;
+pub mod problem;
+pub mod request_log;
+pub mod urlencoded;

@@ -1,0 +1,256 @@
+//! One line in the log for each request, and a number by which to find it. The line names the
+//! route by its template; queries, path values, headers and bodies never come here.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
+use axum::http::header::{HeaderName, HeaderValue};
+use axum::response::Response;
+use tower::{Layer, Service};
+
+/// The header that tells a client its request's number.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The number of one request: in its extensions, its answer and its lines in the log.
+///
+/// Always made here. A client's own would carry text of its choice into the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// A number that this process has not given before, and that does not tell how many it has.
+    fn next() -> Self {
+        static COUNTER: LazyLock<AtomicU64> =
+            LazyLock::new(|| AtomicU64::new(u64::from_ne_bytes(crate::secret::random())));
+        Self(scatter(COUNTER.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// The finalizer of `SplitMix64`, which maps no two numbers to one.
+const fn scatter(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Why an answer is a fault of the server: for the log, never for the client.
+///
+/// Whoever turns an internal error into an answer attaches it; the layer logs it once, with the
+/// request's number, and takes it off.
+#[derive(Clone, Debug)]
+pub struct FailureCause(pub String);
+
+impl FailureCause {
+    /// The answer, with this cause on it.
+    #[must_use]
+    pub fn attach(self, mut answer: Response) -> Response {
+        answer.extensions_mut().insert(self);
+        answer
+    }
+}
+
+/// The layer that numbers and logs. It belongs on the outermost router, with `Router::layer`:
+/// only inside a router is the matched route known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestLog;
+
+impl<S> Layer<S> for RequestLog {
+    type Service = Logged<S>;
+
+    fn layer(&self, inner: S) -> Logged<S> {
+        Logged { inner }
+    }
+}
+
+/// A service whose requests are numbered and logged.
+#[derive(Clone, Debug)]
+pub struct Logged<S> {
+    inner: S,
+}
+
+impl<S> Service<Request> for Logged<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let id = RequestId::next();
+        request.extensions_mut().insert(id);
+        let line = Line::begin(&request);
+        let answering = self.inner.call(request);
+        Box::pin(async move {
+            let mut answer = answering.await?;
+            log_failure(&mut answer, id);
+            if let Some(line) = line {
+                line.log(id, &answer);
+            }
+            if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+                answer.headers_mut().insert(X_REQUEST_ID, value);
+            }
+            Ok(answer)
+        })
+    }
+}
+
+fn log_failure(answer: &mut Response, id: RequestId) {
+    if let Some(FailureCause(cause)) = answer.extensions_mut().remove() {
+        tracing::error!(target: "doorward::failure", request_id = %id, cause, "a request failed");
+    }
+}
+
+/// What the line will say, kept from the request until the answer is there.
+struct Line {
+    method: &'static str,
+    route: Option<MatchedPath>,
+    began: Instant,
+}
+
+impl Line {
+    /// Nothing where nobody reads the log.
+    fn begin(request: &Request) -> Option<Self> {
+        tracing::enabled!(target: "doorward::request", tracing::Level::INFO).then(|| Self {
+            method: known_method(request.method()),
+            route: request.extensions().get().cloned(),
+            began: Instant::now(),
+        })
+    }
+
+    fn log(&self, id: RequestId, answer: &Response) {
+        tracing::info!(
+            target: "doorward::request",
+            method = self.method,
+            route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
+            status = answer.status().as_u16(),
+            micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            request_id = %id,
+            "answered"
+        );
+    }
+}
+
+/// An unknown method is text of the client's choice, so it is not written down.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse as _;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+    use tracing::instrument::WithSubscriber as _;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Sink {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// The answer to one request, and what the log says of it.
+    async fn ask(request: Request) -> (Response, String) {
+        let failing =
+            get(|| async { FailureCause("disk full".into()).attach(StatusCode::BAD_GATEWAY.into_response()) });
+        let inner = Router::new().route("/users/{id}", get(|| async {})).route("/fail", failing);
+        let router = Router::new().nest("/1", inner).layer(RequestLog);
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(sink.clone()).finish();
+        let answer = router.oneshot(request).with_subscriber(subscriber).await.unwrap();
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        (answer, text)
+    }
+
+    fn request(method: &str, path: &str) -> Request {
+        Request::builder().method(method).uri(path).header(X_REQUEST_ID, "planted").body(Body::empty()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_line_names_the_template_and_nothing_that_the_client_wrote() {
+        let (answer, log) = ask(request("GET", "/1/users/planted?oauth=planted")).await;
+        let id = answer.headers()[X_REQUEST_ID].to_str().unwrap();
+        for part in ["method=\"GET\"", "route=\"/1/users/{id}\"", "status=200", "micros=", &format!("request_id={id}")]
+        {
+            assert!(log.contains(part), "{part} in {log}");
+        }
+        assert!(!log.contains("planted"), "{log}");
+        assert_eq!(log.lines().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn unknown_paths_and_methods_are_not_written_down() {
+        let (answer, log) = ask(request("PLANTED", "/planted")).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert!(log.contains("method=\"OTHER\" route=\"unmatched\""), "{log}");
+        assert!(!log.to_lowercase().contains("planted"), "{log}");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_logged_once_with_the_number_that_the_client_sees() {
+        let (answer, log) = ask(request("GET", "/1/fail")).await;
+        let id = answer.headers()[X_REQUEST_ID].to_str().unwrap();
+        let failures: Vec<_> = log.lines().filter(|line| line.contains("disk full")).collect();
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].contains("ERROR") && failures[0].contains(id), "{log}");
+        assert!(answer.extensions().get::<FailureCause>().is_none());
+    }
+
+    #[test]
+    fn numbers_have_sixteen_digits_and_are_not_given_twice() {
+        let numbers: std::collections::HashSet<String> = (0..1_000).map(|_| RequestId::next().to_string()).collect();
+        assert_eq!(numbers.len(), 1_000);
+        assert!(numbers.iter().all(|number| number.len() == 16));
+    }
+}
