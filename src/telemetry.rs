@@ -18,7 +18,7 @@ pub enum Format {
 
 /// Why a log filter is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("log.filter: {0}")]
+#[error("log.level: {0}")]
 pub struct BadFilter(String);
 
 /// Sends the log to standard error from here on. Only the first call in a process has an effect.
@@ -87,7 +87,7 @@ mod tests {
     fn a_mistyped_filter_is_refused_by_the_name_of_its_setting() {
         for filter in ["", "inof", "doorward=loud", "info,"] {
             let error = init(filter, Format::Text).unwrap_err().to_string();
-            assert!(error.starts_with("log.filter: "), "{filter:?}: {error}");
+            assert!(error.starts_with("log.level: "), "{filter:?}: {error}");
         }
     }
 
