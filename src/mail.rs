@@ -327,6 +327,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sender_may_have_a_name_and_be_of_this_machine() {
+        let home = tempfile::tempdir().unwrap();
+        for from in ["Doorward <no-reply@localhost>", "no-reply@localhost", "Türöffner AG <tür@bücher.example>"] {
+            assert!(Mailer::outbox(home.path().to_owned(), from, Clock::System).is_ok(), "{from:?}");
+        }
+    }
+
     #[tokio::test]
     async fn a_directory_that_is_gone_is_an_error_that_tells_nothing_secret() {
         let home = tempfile::tempdir().unwrap();
