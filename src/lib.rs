@@ -7,3 +7,6 @@ pub mod guard;
 pub mod http;
 pub mod secret;
 pub mod store;
+pub mod mail;
+pub mod secret;
+pub mod telemetry;

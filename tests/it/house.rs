@@ -1,0 +1,105 @@
+//! The house rules that no lint knows: short files that say what they are for, links that lead
+//! somewhere, no path of anybody's machine.
+
+use std::fs;
+use std::process::Command;
+
+use crate::source::{from_root, root, rust_files, without_tests};
+
+const LINES_MAX: usize = 400;
+
+#[test]
+fn every_source_file_is_short_enough_to_read() {
+    for (path, text) in rust_files() {
+        let lines = without_tests(&path, &text).lines().count();
+        assert!(lines <= LINES_MAX, "{path} has {lines} lines without its tests; turn it into a folder");
+    }
+}
+
+#[test]
+fn every_source_file_begins_by_saying_what_it_is_for() {
+    for (path, text) in rust_files() {
+        assert!(text.starts_with("//! "), "{path} does not begin with //!");
+    }
+}
+
+#[test]
+fn every_link_of_the_documents_leads_to_a_file() {
+    for path in documents() {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in links(&fs::read_to_string(root().join(&path)).unwrap()) {
+            assert!(folder.join(&link).exists(), "{path} links to {link}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn no_file_names_a_path_of_a_developers_machine() {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    // A source archive has no list of its files, and nothing to add to it.
+    let Some(listed) = listed.ok().filter(|output| output.status.success()) else { return };
+    for path in String::from_utf8(listed.stdout).unwrap().split_terminator('\0') {
+        // A file that is not UTF-8 is no text; one that is listed but gone was just deleted.
+        let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
+        let found = text.lines().position(names_a_home);
+        assert!(found.is_none(), "{path}:{} names a path of somebody's machine", found.unwrap_or_default() + 1);
+    }
+}
+
+#[test]
+fn the_changelog_has_a_version_or_what_is_unreleased() {
+    let text = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    assert!(text.lines().any(|line| line.starts_with("## [")), "CHANGELOG.md has no `## [Unreleased]` or `## [1.2.3]`");
+}
+
+/// The documents whose links are followed.
+fn documents() -> Vec<String> {
+    let named = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
+    let docs = fs::read_dir(root().join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let docs =
+        docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).map(|path| from_root(&path));
+    named.into_iter().filter(|name| root().join(name).exists()).chain(docs).collect()
+}
+
+/// The relative targets of a document's Markdown links, without their fragments. Code is not read.
+fn links(text: &str) -> Vec<String> {
+    let mut code = false;
+    let mut links = Vec::new();
+    for line in text.lines() {
+        code ^= line.trim_start().starts_with("```");
+        let prose: String = line.split('`').step_by(2).collect();
+        for rest in prose.split("](").skip(1).filter(|_| !code) {
+            let target = rest.split([')', ' ', '#']).next().unwrap_or_default();
+            if !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:") {
+                links.push(target.to_owned());
+            }
+        }
+    }
+    links
+}
+
+fn names_a_home(line: &str) -> bool {
+    // In two parts, so that this file passes its own test.
+    [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")].iter().any(|home| {
+        line.match_indices(home).any(|(at, _)| {
+            let (before, after) = (&line[..at], &line[at + home.len()..]);
+            !before.ends_with(|c: char| c.is_alphanumeric() || "_-.}~".contains(c))
+                && after.starts_with(|c: char| c.is_alphanumeric() || c == '.')
+        })
+    })
+}
+
+#[test]
+fn links_are_read_from_prose_only() {
+    let text = "[a](a.md), ![b](b/c.svg \"title\") and [d](d.md#e)\n[x](https://example.com/x.md) [y](#y) `[z](z.md)`\n\
+                ```\n[in code](none.md)\n```\n[f](f.md)";
+    assert_eq!(links(text), ["a.md", "b/c.svg", "d.md", "f.md"]);
+}
+
+#[test]
+fn a_path_of_a_machine_is_told_from_a_route() {
+    assert!(names_a_home(concat!("cd /ho", "me/ann/doorward")));
+    assert!(names_a_home(concat!("\"/ro", "ot/.cargo\"")));
+    assert!(!names_a_home("https://example.com/home/page"));
+    assert!(!names_a_home(concat!("under /ho", "me/")));
+}

@@ -1,0 +1,7 @@
+//! Everything that is tested from outside, in one binary: one link, one list of tests.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
+mod house;
+mod imports;
+mod source;
