@@ -2,4 +2,6 @@
 
 pub mod clock;
 pub mod domain;
+pub mod guard;
 pub mod secret;
+pub mod store;

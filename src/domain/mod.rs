@@ -6,4 +6,5 @@ pub mod id;
 pub mod permission;
 pub mod project;
 pub mod session;
+pub mod token;
 pub mod user;
