@@ -1,3 +1,6 @@
 //! What keeps the server fast and safe: who a credential names, and how much work a stranger may cause.
 
 pub mod hash_gate;
+pub mod jwt;
+pub mod keyring;
+mod signer;

@@ -3,6 +3,8 @@
 
 mod audit;
 mod changes;
+pub mod key_file;
+pub mod key_material;
 mod mail_secrets;
 mod meta;
 mod migrate;

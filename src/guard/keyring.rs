@@ -1,0 +1,365 @@
+//! All keys of the server, parsed once and shared by all that make or check a credential. Derives
+//! one key a use, so that no two uses can be played against each other. Knows neither the file
+//! that the keys came from nor what the store holds.
+
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::domain::error::{Error, Result, Unauthenticated};
+use crate::domain::id::SessionId;
+use crate::domain::token::{RefreshClaims, RefreshToken};
+use crate::guard::jwt::{self, AccessClaims, Realm};
+use crate::guard::signer::Signer;
+use crate::secret::{Secret, random};
+use crate::store::key_material::KeyMaterial;
+
+const REFRESH_LABEL: &[u8] = b"doorward refresh token v1";
+const LOOKUP_LABEL: &[u8] = b"doorward api token v1";
+const SEALING_LABEL: &[u8] = b"doorward sealed token v1";
+
+/// The first byte of everything sealed.
+const SEAL_VERSION: u8 = 1;
+const TAG_BYTES: usize = 16;
+
+/// Why a ring cannot be made of keys that were read whole.
+#[derive(Debug, thiserror::Error)]
+pub enum UnusableKeys {
+    /// A signing key is not what it says.
+    #[error("signing key {kid} is no {algorithm} private key: restore the keys from a backup")]
+    Signing {
+        /// Its name.
+        kid: String,
+        /// What it should be.
+        algorithm: &'static str,
+    },
+    /// No key can be derived, or one of the lists is empty.
+    #[error("the keys are no complete set: restore them from a backup")]
+    Incomplete,
+}
+
+/// The server's keys, ready for use. Cloning shares them.
+#[derive(Clone)]
+pub struct Keyring(Arc<Keys>);
+
+struct Keys {
+    current_root: i64,
+    /// One a root key, the newest first.
+    refresh: Vec<(i64, hmac::Key)>,
+    lookup: hmac::Key,
+    sealing: LessSafeKey,
+    /// The newest, which signs, first.
+    signers: Vec<Signer>,
+    realm: Realm,
+}
+
+impl Keyring {
+    /// Parses and derives all keys. `realm` is what access tokens are issued as and for.
+    ///
+    /// # Errors
+    ///
+    /// Names the key that cannot be used.
+    pub fn from_material(material: &KeyMaterial, realm: Realm) -> Result<Self, UnusableKeys> {
+        let incomplete = |_| UnusableKeys::Incomplete;
+        let mut refresh = Vec::with_capacity(material.root_keys.len());
+        for root in material.root_keys.iter().rev() {
+            refresh.push((root.id, mac_key(root.secret.expose(), REFRESH_LABEL).map_err(incomplete)?));
+        }
+        let mut signers = Vec::with_capacity(material.signing_keys.len());
+        for key in material.signing_keys.iter().rev() {
+            let (kid, algorithm) = (&key.kid, key.algorithm.as_str());
+            signers.push(Signer::parse(key).map_err(|_| UnusableKeys::Signing { kid: kid.clone(), algorithm })?);
+        }
+        let current_root = refresh.first().ok_or(UnusableKeys::Incomplete)?.0;
+        if signers.is_empty() {
+            return Err(UnusableKeys::Incomplete);
+        }
+        let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
+        let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
+        Ok(Self(Arc::new(Keys { current_root, refresh, lookup, sealing, signers, realm })))
+    }
+
+    /// What an API token is kept and looked up as. Its key never rotates, or every API token
+    /// would be lost; it is HMAC over the whole text, however long.
+    #[must_use]
+    pub fn api_token_hash(&self, token: &str) -> [u8; 32] {
+        tag(&self.0.lookup, token.as_bytes())
+    }
+
+    /// Encrypts a secret that its owner may read back. `context` (whose it is) is not part of the
+    /// result, but must be the same to open it: a sealed secret cannot be moved to another row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when the cryptographic library fails.
+    pub fn seal(&self, plaintext: &[u8], context: &[u8]) -> Result<Vec<u8>> {
+        let nonce: [u8; NONCE_LEN] = random();
+        let mut sealed = Vec::with_capacity(1 + NONCE_LEN + plaintext.len() + TAG_BYTES);
+        sealed.push(SEAL_VERSION);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plaintext);
+        let tag = self
+            .0
+            .sealing
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut sealed[1 + NONCE_LEN..],
+            )
+            .map_err(|_| Error::Internal("a secret cannot be sealed".to_owned()))?;
+        sealed.extend_from_slice(tag.as_ref());
+        Ok(sealed)
+    }
+
+    /// Decrypts what [`Keyring::seal`] made; `None` for anything else, or in another context.
+    #[must_use]
+    pub fn open(&self, sealed: &[u8], context: &[u8]) -> Option<Secret> {
+        let rest = sealed.strip_prefix(&[SEAL_VERSION])?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let mut buffer = Zeroizing::new(rest.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let plaintext = self.0.sealing.open_in_place(nonce, Aad::from(context), &mut buffer).ok()?;
+        std::str::from_utf8(plaintext).ok().map(Secret::from)
+    }
+
+    /// The root key that new refresh tokens are made with.
+    #[must_use]
+    pub fn current_root_id(&self) -> i64 {
+        self.0.current_root
+    }
+
+    /// The refresh token of any generation, the same byte for byte each time; `None` where the
+    /// root key is no longer known.
+    #[must_use]
+    pub fn refresh_token(&self, session_id: SessionId, generation: i64, key_id: i64) -> Option<String> {
+        let claims = RefreshClaims { key_id, session_id, generation };
+        let mac = tag(self.refresh_key(key_id)?, &claims.signed_bytes()?);
+        RefreshToken { claims, mac }.to_text()
+    }
+
+    /// What a refresh token says, if one of our keys made it. The MAC is compared in constant time.
+    #[must_use]
+    pub fn verify_refresh(&self, token: &str) -> Option<RefreshClaims> {
+        let RefreshToken { claims, mac } = RefreshToken::parse(token)?;
+        hmac::verify(self.refresh_key(claims.key_id)?, &claims.signed_bytes()?, &mac).ok()?;
+        Some(claims)
+    }
+
+    fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
+        self.0.refresh.iter().find(|(known, _)| *known == id).map(|(_, key)| key)
+    }
+
+    /// An access token, signed with the current key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when the cryptographic library fails.
+    pub fn sign(&self, claims: &AccessClaims) -> Result<String> {
+        let signer = self.0.signers.first().ok_or_else(|| Error::Internal("no signing key".to_owned()))?;
+        jwt::issue(claims, &self.0.realm, signer)
+    }
+
+    /// What an access token says, if one of our keys signed it and its time is not over.
+    ///
+    /// # Errors
+    ///
+    /// [`Unauthenticated::Expired`] for a genuine token that is over, else
+    /// [`Unauthenticated::Malformed`].
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
+        jwt::verify(token, &self.0.realm, &self.0.signers, now)
+    }
+}
+
+fn mac_key(secret: &[u8], label: &[u8]) -> Result<hmac::Key, Unspecified> {
+    derive(secret, label, HMAC_SHA256)
+}
+
+fn sealing_key(secret: &[u8]) -> Result<LessSafeKey, Unspecified> {
+    derive::<_, UnboundKey>(secret, SEALING_LABEL, &AES_256_GCM).map(LessSafeKey::new)
+}
+
+/// HKDF-SHA-256 (RFC 5869). No salt: the secrets are uniform already.
+fn derive<L: KeyType, K>(secret: &[u8], label: &[u8], form: L) -> Result<K, Unspecified>
+where
+    K: for<'a> From<aws_lc_rs::hkdf::Okm<'a, L>>,
+{
+    let root: Prk = Salt::none(HKDF_SHA256).extract(secret);
+    root.expand(&[label], form).map(K::from)
+}
+
+fn tag(key: &hmac::Key, message: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hmac::sign(key, message).as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::id::UserId;
+    use crate::domain::session::Dialect;
+    use crate::domain::token::{Algorithm, ApiTokenSecret, SingleUseSecret};
+    use crate::secret::ExposeSecret;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+    const SESSION: SessionId = SessionId::from_bytes([5; 12]);
+
+    fn material() -> KeyMaterial {
+        KeyMaterial::generate(Algorithm::EdDsa, NOW).unwrap()
+    }
+
+    fn ring_of(material: &KeyMaterial) -> Keyring {
+        let realm = Realm { issuer: "https://auth.example".to_owned(), audience: "doorward".to_owned() };
+        Keyring::from_material(material, realm).unwrap()
+    }
+
+    fn ring() -> Keyring {
+        ring_of(&material())
+    }
+
+    fn claims() -> AccessClaims {
+        AccessClaims {
+            user_id: UserId::from_bytes([1; 12]),
+            session_id: SESSION,
+            dialect: Dialect::Iron,
+            jti: random(),
+            issued_at: NOW,
+            expires_at: Timestamp::from_seconds(NOW.seconds() + 900),
+            auth_time: NOW,
+            credential_version: 0,
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_says_what_it_was_made_with() {
+        let ring = ring();
+        let token = ring.refresh_token(SESSION, 41, 1).unwrap();
+        assert_eq!(ring.verify_refresh(&token), Some(RefreshClaims { key_id: 1, session_id: SESSION, generation: 41 }));
+        assert_eq!(ring.refresh_token(SESSION, 41, 1), Some(token));
+        assert_eq!(ring.refresh_token(SESSION, 41, 2), None);
+        assert_eq!(ring.refresh_token(SESSION, -1, 1), None);
+    }
+
+    #[test]
+    fn a_rotated_root_key_still_makes_and_takes_its_old_tokens() {
+        let before = material();
+        let token = ring_of(&before).refresh_token(SESSION, 1, 1).unwrap();
+        let after = ring_of(&before.with_root_key(NOW));
+        assert_eq!(after.current_root_id(), 2);
+        assert_eq!(after.refresh_token(SESSION, 1, 1), Some(token.clone()));
+        assert!(after.verify_refresh(&token).is_some());
+        assert_ne!(after.refresh_token(SESSION, 1, 2), Some(token));
+    }
+
+    #[test]
+    fn a_refresh_token_with_any_changed_byte_is_refused() {
+        let ring = ring();
+        let token = ring.refresh_token(SESSION, 1, 1).unwrap();
+        for position in 0..token.len() {
+            let other = if &token[position..=position] == "A" { "B" } else { "A" };
+            let mut wrong = token.clone();
+            wrong.replace_range(position..=position, other);
+            assert_eq!(ring.verify_refresh(&wrong), None, "{position}");
+        }
+    }
+
+    #[test]
+    fn another_servers_refresh_token_is_refused() {
+        assert_eq!(ring().verify_refresh(&ring().refresh_token(SESSION, 1, 1).unwrap()), None);
+    }
+
+    #[test]
+    fn api_tokens_hash_whole_and_alike_across_rotations_but_not_across_servers() {
+        let before = material();
+        let hash = ring_of(&before).api_token_hash("token");
+        assert_eq!(ring_of(&before.clone().with_root_key(NOW)).api_token_hash("token"), hash);
+        assert_ne!(ring().api_token_hash("token"), hash);
+        let long = "x".repeat(72);
+        let ring = ring_of(&before);
+        assert_ne!(ring.api_token_hash(&format!("{long}a")), ring.api_token_hash(&format!("{long}b")));
+        assert_ne!(ring.api_token_hash("token\0a"), ring.api_token_hash("token\0b"));
+    }
+
+    #[test]
+    fn what_is_sealed_opens_only_unchanged_and_in_its_context() {
+        let keys = material();
+        let ring = ring_of(&keys);
+        let sealed = ring.seal(b"dwt_secret", b"ann").unwrap();
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+        assert_ne!(sealed, ring.seal(b"dwt_secret", b"ann").unwrap());
+        let later = ring_of(&keys.with_root_key(NOW));
+        assert_eq!(later.open(&sealed, b"ann").unwrap().expose_secret(), "dwt_secret");
+        assert!(ring.open(&sealed, b"bob").is_none());
+        assert!(self::ring().open(&sealed, b"ann").is_none());
+        for position in 0..sealed.len() {
+            let mut wrong = sealed.clone();
+            wrong[position] ^= 1;
+            assert!(ring.open(&wrong, b"ann").is_none(), "{position}");
+            assert!(ring.open(&sealed[..position], b"ann").is_none(), "{position}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_outlives_a_change_of_the_signing_key() {
+        let before = material();
+        let claims = claims();
+        let old = ring_of(&before).sign(&claims).unwrap();
+        let after = ring_of(&before.clone().with_signing_key(Algorithm::Es256, NOW).unwrap());
+        let new = after.sign(&claims).unwrap();
+        assert_eq!(after.verify(&old, NOW), Ok(claims));
+        assert_eq!(after.verify(&new, NOW), Ok(claims));
+        assert_eq!(ring_of(&before).verify(&new, NOW), Err(Unauthenticated::Malformed));
+    }
+
+    /// Security row 3: no kind of token passes for another.
+    #[test]
+    fn no_kind_of_token_is_taken_for_another() {
+        let ring = ring();
+        let access = ring.sign(&claims()).unwrap();
+        let refresh = ring.refresh_token(SESSION, 1, 1).unwrap();
+        let api = ApiTokenSecret::generate(random);
+        let single_use = SingleUseSecret::from_bytes(random()).to_text();
+        for other in [&refresh, api.expose_secret(), single_use.expose_secret()] {
+            assert_eq!(ring.verify(other, NOW), Err(Unauthenticated::Malformed));
+        }
+        for other in [&access, api.expose_secret(), single_use.expose_secret()] {
+            assert_eq!(ring.verify_refresh(other), None);
+        }
+        for other in [&access, &refresh] {
+            assert!(!ApiTokenSecret::is_well_formed(other));
+            assert!(SingleUseSecret::parse(other).is_none());
+        }
+    }
+
+    #[test]
+    fn keys_that_are_not_what_they_say_are_named() {
+        let mut keys = material();
+        keys.signing_keys[0].algorithm = Algorithm::Rs256;
+        let realm = || Realm { issuer: String::new(), audience: String::new() };
+        let message = Keyring::from_material(&keys, realm()).err().unwrap().to_string();
+        assert!(message.starts_with(&format!("signing key {} is no RS256", keys.signing_keys[0].kid)), "{message}");
+        let mut keys = material();
+        keys.root_keys.clear();
+        assert!(Keyring::from_material(&keys, realm()).is_err());
+        let mut keys = material();
+        keys.signing_keys.clear();
+        assert!(Keyring::from_material(&keys, realm()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_ring_panic(text in "(dwr_)?[A-Za-z0-9_-]{0,80}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let ring = ring();
+            prop_assert_eq!(ring.verify_refresh(&text), None);
+            prop_assert!(ring.open(&bytes, b"").is_none());
+            prop_assert!(ring.open(&[&[1], &bytes[..]].concat(), b"").is_none());
+        }
+    }
+}
