@@ -71,7 +71,6 @@ create table sessions (
     generation integer not null,
     key_id integer not null,
     rotated_at integer not null,
-    previous_key_id integer not null,
     ended_at integer,
     address text,
     user_agent text

@@ -70,16 +70,16 @@ impl Change {
 /// counter's row makes the order of numbers the order of commits.
 pub(super) fn insert(connection: &Connection, changes: &[Change], now: Timestamp) -> Result<()> {
     let Ok(count @ 1..) = i64::try_from(changes.len()) else { return Ok(()) };
-    let last = only(connection, &RESERVE, (count,))?;
+    let last = only(connection, &RESERVE, &(count,))?;
     for (seq, change) in (last - count + 1..).zip(changes) {
         sql::execute(connection, &INSERT, &(seq, change.kind(), change.id(), now))?;
     }
     Ok(())
 }
 
-fn only<P: sql::Parameters>(connection: &Connection, statement: &Statement<P, (i64,)>, inputs: P::Inputs<'_>) -> Result<i64> {
+fn only<P: sql::Parameters>(connection: &Connection, statement: &Statement<P, (i64,)>, inputs: &P::Inputs<'_>) -> Result<i64> {
     let mut found = None;
-    sql::rows(connection, statement, &inputs, |(value,)| found = Some(value))?;
+    sql::rows(connection, statement, inputs, |(value,)| found = Some(value))?;
     found.ok_or_else(|| Error::Internal("the counter of changes is missing".to_owned()))
 }
 
@@ -101,7 +101,7 @@ pub struct Tail {
 
 impl Tail {
     pub(super) fn new(connection: Connection) -> Result<Self> {
-        let last = only(&connection, &POSITION, ())?;
+        let last = only(&connection, &POSITION, &())?;
         Ok(Self { connection, seen_version: -1, last })
     }
 
@@ -113,7 +113,7 @@ impl Tail {
     /// That the store cannot be used; the next call continues where this one was.
     pub fn poll(&mut self) -> Result<Vec<Change>> {
         let version: i64 =
-            self.connection.query_row("pragma data_version", (), |row| row.get(0)).map_err(sql::fault)?;
+            self.connection.query_row("pragma data_version", (), |row| row.get(0)).map_err(|error| sql::fault(&error))?;
         if version == self.seen_version {
             return Ok(Vec::new());
         }

@@ -1,7 +1,7 @@
 //! The single-use secrets that mails carry, by their SHA-256.
 
 use super::sql::{row, statements};
-use super::Tx;
+use super::{Reads, Tx};
 use crate::clock::Timestamp;
 use crate::domain::error::Result;
 use crate::domain::id::UserId;
@@ -11,6 +11,8 @@ statements! {
         (secret_hash, user_id, purpose, email_key, created_at, expires_at) values ($1, $2, $3, $4, $5, $6)";
     CONSUME: ([u8; 32], String) -> SecretRow = "delete from mail_secrets
         where secret_hash = $1 and purpose = $2 returning user_id, email_key, expires_at";
+    HOLDER: ([u8; 32], String, Timestamp) -> (UserId,) = "select user_id from mail_secrets
+        where secret_hash = $1 and purpose = $2 and expires_at > $3";
     DELETE_OF_USER: (UserId) -> () = "delete from mail_secrets where user_id = $1";
     SWEEP: (Timestamp, i64) -> () = "delete from mail_secrets where secret_hash in (
         select secret_hash from mail_secrets where expires_at < $1 order by expires_at limit $2)";
@@ -73,6 +75,16 @@ pub(crate) async fn consume(
 ) -> Result<Option<(UserId, String)>> {
     let row = tx.first(&CONSUME, (secret_hash, purpose.as_str())).await?;
     Ok(row.filter(|row| now < row.expires_at).map(|row| (row.user_id, row.email_key)))
+}
+
+/// Whom a secret that still works is for, leaving it as it is.
+pub(crate) async fn find_holder(
+    reads: &Reads<'_>,
+    secret_hash: [u8; 32],
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    Ok(reads.first(&HOLDER, (secret_hash, purpose.as_str(), now)).await?.map(|(holder,)| holder))
 }
 
 /// Makes all of a user's pending secrets worthless.

@@ -1,20 +1,20 @@
 //! Where things are kept. Typed functions over SQL, and no rule: what may be done is decided
 //! above. Reads run on the connection of the thread that asks; writes go through one writer.
 
-mod audit;
-mod changes;
+pub(crate) mod audit;
+pub(crate) mod changes;
 pub mod key_file;
 pub mod key_material;
-mod mail_secrets;
-mod meta;
+pub(crate) mod mail_secrets;
+pub(crate) mod meta;
 mod migrate;
 mod open;
-mod projects;
-mod sessions;
-mod shares;
+pub(crate) mod projects;
+pub(crate) mod sessions;
+pub(crate) mod shares;
 mod sql;
-mod tokens;
-mod users;
+pub(crate) mod tokens;
+pub(crate) mod users;
 mod writer;
 
 use std::ops::Deref;

@@ -21,12 +21,12 @@ statements! {
     ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
         "select id, ended_at from sessions where ended_at > $1";
     INSERT: (
-        SessionId, UserId, String, Timestamp, Timestamp, Timestamp, i64, Timestamp, i64, Option<String>, Option<String>
+        SessionId, UserId, String, Timestamp, Timestamp, Timestamp, i64, Timestamp, Option<String>, Option<String>
     ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
-            rotated_at, previous_key_id, address, user_agent)
-        values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)";
+            rotated_at, address, user_agent)
+        values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
     ROTATE: (SessionId, i64, i64, Timestamp) -> (i64,) = "update sessions
-        set generation = generation + 1, previous_key_id = key_id, key_id = $3, rotated_at = $4, last_used_at = $4
+        set generation = generation + 1, key_id = $3, rotated_at = $4, last_used_at = $4
         where id = $1 and generation = $2 and ended_at is null and expires_at > $4 returning generation";
     END: (SessionId, Timestamp) -> () =
         "update sessions set ended_at = $2 where id = $1 and ended_at is null";
@@ -122,7 +122,6 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
             new.expires_at,
             new.key_id,
             new.created_at,
-            new.key_id,
             new.address,
             new.user_agent,
         ),

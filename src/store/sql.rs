@@ -276,8 +276,8 @@ pub(crate) fn execute<P: Parameters>(
     statement: &Statement<P, ()>,
     inputs: &P::Inputs<'_>,
 ) -> Result<u64> {
-    let mut prepared = connection.prepare_cached(statement.text).map_err(fault)?;
-    let changed = P::bind(inputs, |values| prepared.execute(rusqlite::params_from_iter(values))).map_err(fault)?;
+    let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
+    let changed = P::bind(inputs, |values| prepared.execute(rusqlite::params_from_iter(values))).map_err(|error| fault(&error))?;
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 
@@ -288,10 +288,10 @@ pub(crate) fn rows<P: Parameters, R: Row>(
     inputs: &P::Inputs<'_>,
     mut take: impl FnMut(R),
 ) -> Result<()> {
-    let mut prepared = connection.prepare_cached(statement.text).map_err(fault)?;
+    let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
     P::bind(inputs, |values| {
-        let mut rows = prepared.query(rusqlite::params_from_iter(values)).map_err(fault)?;
-        while let Some(row) = rows.next().map_err(fault)? {
+        let mut rows = prepared.query(rusqlite::params_from_iter(values)).map_err(|error| fault(&error))?;
+        while let Some(row) = rows.next().map_err(|error| fault(&error))? {
             take(R::read(row).map_err(|index| unreadable(statement.text, index))?);
         }
         Ok(())
@@ -303,7 +303,7 @@ fn unreadable(text: &str, index: usize) -> Error {
 }
 
 /// What a driver's error means. The cause is for the log.
-pub(crate) fn fault(error: rusqlite::Error) -> Error {
+pub(crate) fn fault(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(std::time::Duration::from_secs(1)),
         Some(

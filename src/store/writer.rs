@@ -134,7 +134,7 @@ impl Desk {
     fn group(&self, connection: &Connection, first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         let mut recorded = Vec::new();
-        let begun = connection.execute_batch("begin immediate").map_err(sql::fault);
+        let begun = connection.execute_batch("begin immediate").map_err(|error| sql::fault(&error));
         let mut next = Some(first);
         while let Some(mut job) = next.take() {
             if !job.is_abandoned() {
@@ -157,7 +157,7 @@ impl Desk {
     /// Runs one job; what it changed comes back where it stands.
     fn savepoint(&self, connection: &Connection, job: &mut dyn Job) -> Vec<Change> {
         if let Err(error) = connection.execute_batch("savepoint job") {
-            job.fail(sql::fault(error));
+            job.fail(sql::fault(&error));
             return Vec::new();
         }
         let nowhere = std::path::PathBuf::new();
@@ -165,7 +165,7 @@ impl Desk {
         if job.run(&tx) {
             let changes = tx.into_changes();
             let released = changes::insert(connection, &changes, self.clock.now())
-                .and_then(|()| connection.execute_batch("release job").map_err(sql::fault));
+                .and_then(|()| connection.execute_batch("release job").map_err(|error| sql::fault(&error)));
             match released {
                 Ok(()) => return changes,
                 Err(error) => job.fail(error),
@@ -180,7 +180,7 @@ impl Desk {
         let committed = if connection.is_autocommit() {
             Err(Error::Unavailable("the store undid a transaction".to_owned()))
         } else {
-            connection.execute_batch("commit").map_err(sql::fault)
+            connection.execute_batch("commit").map_err(|error| sql::fault(&error))
         };
         match committed {
             Ok(()) => (self.on_commit)(recorded),
@@ -188,7 +188,9 @@ impl Desk {
                 if !connection.is_autocommit() {
                     let _ = connection.execute_batch("rollback");
                 }
-                jobs.iter_mut().for_each(|job| job.fail(again(&error)));
+                for job in jobs {
+                    job.fail(again(&error));
+                }
             }
         }
     }
