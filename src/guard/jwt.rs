@@ -494,7 +494,8 @@ mod tests {
                 assert_eq!(verified(&with_payload(&text)), Err(Unauthenticated::Malformed), "{claim} {text}");
             }
         }
-        let values: Vec<Value> = payload().as_object().unwrap().values().cloned().collect();
+        let order = ["iss", "sub", "aud", "client_id", "jti", "iat", "exp", "auth_time", "sid", "cver"];
+        let values: Vec<Value> = order.iter().map(|claim| payload()[claim].clone()).collect();
         for text in ["", "null", "{}", "{", &json!(values).to_string(), &format!("{}x", payload())] {
             assert_eq!(verified(&with_payload(text)), Err(Unauthenticated::Malformed), "{text}");
         }
@@ -538,7 +539,8 @@ mod tests {
     #[test]
     fn a_token_that_is_over_and_forged_is_not_called_expired() {
         let token = issue(&claims(), &realm(), &keys().0[0]).unwrap();
-        let forged = format!("{}AA", &token[..token.len() - 2]);
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let forged = format!("{signed}.{}", "A".repeat(signature.len()));
         let other = Realm { audience: "elsewhere".to_owned(), ..realm() };
         let late = Timestamp::from_seconds(NOW + 9_000);
         assert_eq!(verified_at(&forged, NOW + 9_000), Err(Unauthenticated::Malformed));
@@ -570,7 +572,7 @@ mod tests {
         let spaces = (LONGEST - padding(0).len()) / 4 * 3;
         assert!(padding(spaces).len() <= LONGEST);
         assert_eq!(verified(&padding(spaces)), Ok(claims()));
-        assert_eq!(verified(&padding(spaces + 6)), Err(Unauthenticated::Malformed));
+        assert_eq!(verified(&padding(spaces + 3)), Err(Unauthenticated::Malformed));
     }
 
     #[test]

@@ -200,10 +200,12 @@ fn tag(key: &hmac::Key, message: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::id::UserId;
+    use crate::domain::id::{UserId, read_hex};
     use crate::domain::session::Dialect;
     use crate::domain::token::{Algorithm, ApiTokenSecret, SingleUseSecret};
     use crate::secret::ExposeSecret;
@@ -245,6 +247,23 @@ mod tests {
         assert_eq!(ring.refresh_token(SESSION, 41, 1), Some(token));
         assert_eq!(ring.refresh_token(SESSION, 41, 2), None);
         assert_eq!(ring.refresh_token(SESSION, -1, 1), None);
+    }
+
+    /// The expected values were computed apart from this code, by RFC 5869, 2104 and 5116.
+    #[test]
+    fn what_earlier_versions_made_is_still_known() {
+        let bytes = |byte: u8| serde_json::from_str(&format!("\"{}\"", STANDARD.encode([byte; 32]))).unwrap();
+        let mut keys = material();
+        keys.lookup_key = bytes(1);
+        keys.root_keys[0].secret = bytes(2);
+        let ring = ring_of(&keys);
+        let hash = "33cb3967f1e7e1e95f518985ff423cfb80be1a737f8a9c5c1a66828e87f4b1d1";
+        assert_eq!(Some(ring.api_token_hash("token")), read_hex(hash.as_bytes()));
+        let refresh = "dwr_AQAAAAEFBQUFBQUFBQUFBQUAAAAAAAAABxo08cSk16ukr__ETtIeD0Rq1ydw3Qd5y1s4z7BIw445";
+        assert_eq!(ring.refresh_token(SESSION, 7, 1).as_deref(), Some(refresh));
+        let sealed = "0103030303030303030303030378807e02a255fdb5d79f5414b0c2a2e43e25af462ba97bafd6c6";
+        let sealed: [u8; 39] = read_hex(sealed.as_bytes()).unwrap();
+        assert_eq!(ring.open(&sealed, b"ann").unwrap().expose_secret(), "dwt_secret");
     }
 
     #[test]
