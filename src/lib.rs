@@ -1,5 +1,7 @@
 //! Doorward: one identity store, four wire dialects, one binary.
 
+pub mod actions;
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod domain;
@@ -7,5 +9,6 @@ pub mod guard;
 pub mod http;
 pub mod mail;
 pub mod secret;
+pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -17,8 +17,7 @@ use reader::Reader;
 
 pub use keys::{Key, Kind, keys};
 pub use sections::{
-    Algorithm, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls,
-    Tokens,
+    Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls, Tokens,
 };
 pub use sources::{Overrides, Sources, environment};
 pub use super_user::SuperUser;

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::reader::Reader;
 use super::values::{Link, Mailbox, Origin, Prefix, choice, some_text};
 use crate::domain::session::{Dialect, Lifetimes};
+use crate::domain::token::Algorithm;
 
 const DAY: Duration = Duration::from_hours(24);
 const LIFETIME: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY.saturating_mul(366);
@@ -57,17 +58,6 @@ impl Passwords {
     }
 }
 
-/// What signs access tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// Ed25519.
-    EdDsa,
-    /// ECDSA on P-256.
-    Es256,
-    /// RSA with PKCS #1 v1.5.
-    Rs256,
-}
-
 /// Access tokens.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -81,7 +71,7 @@ pub struct Tokens {
 
 impl Tokens {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let words = [("EdDSA", Algorithm::EdDsa), ("ES256", Algorithm::Es256), ("RS256", Algorithm::Rs256)];
+        let words = Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm));
         Self {
             algorithm: reader.text("tokens.algorithm", |text| choice(text, &words)),
             issuer: reader.optional("tokens.issuer", some_text),

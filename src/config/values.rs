@@ -157,6 +157,16 @@ pub struct Mailbox {
     pub address: Email,
 }
 
+impl std::fmt::Display for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = self.address.as_str();
+        match &self.name {
+            Some(name) => write!(f, "\"{name}\" <{address}>"),
+            None => f.write_str(address),
+        }
+    }
+}
+
 impl Mailbox {
     /// Reads `Name <address>` or a bare address.
     ///

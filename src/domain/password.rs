@@ -80,6 +80,13 @@ impl NewPassword {
         Ok(Self(password))
     }
 
+    /// A password that the operator insists on, whatever the policy says
+    /// (`super_user.allow_weak`).
+    #[must_use]
+    pub const fn without_policy(password: Password) -> Self {
+        Self(password)
+    }
+
     /// The password itself.
     #[must_use]
     pub const fn password(&self) -> &Password {

@@ -1,6 +1,13 @@
-//! What keeps the server fast and safe: who a credential names, and how much work a stranger may cause.
+//! What keeps the server fast and safe: who a credential names, and how much work a stranger may
+//! cause.
 
+mod cache;
+pub(crate) mod caches;
+mod feed;
 pub mod hash_gate;
 pub mod jwt;
 pub mod keyring;
 mod signer;
+mod verify;
+
+pub use verify::Guard;

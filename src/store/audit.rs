@@ -1,7 +1,7 @@
 //! What must not be forgotten: events, written in the transaction of what they record.
 
-use super::sql::statements;
 use super::Tx;
+use super::sql::statements;
 use crate::clock::Timestamp;
 use crate::domain::error::Result;
 use crate::domain::id::UserId;

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::sql::{self, Statement, statements};
 use super::Tx;
+use super::sql::{self, Statement, statements};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, SessionId, UserId};
@@ -77,7 +77,11 @@ pub(super) fn insert(connection: &Connection, changes: &[Change], now: Timestamp
     Ok(())
 }
 
-fn only<P: sql::Parameters>(connection: &Connection, statement: &Statement<P, (i64,)>, inputs: &P::Inputs<'_>) -> Result<i64> {
+fn only<P: sql::Parameters>(
+    connection: &Connection,
+    statement: &Statement<P, (i64,)>,
+    inputs: &P::Inputs<'_>,
+) -> Result<i64> {
     let mut found = None;
     sql::rows(connection, statement, inputs, |(value,)| found = Some(value))?;
     found.ok_or_else(|| Error::Internal("the counter of changes is missing".to_owned()))
@@ -88,7 +92,7 @@ fn only<P: sql::Parameters>(connection: &Connection, statement: &Statement<P, (i
 /// # Errors
 ///
 /// That the store cannot be used.
-pub(super) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
     tx.execute(&SWEEP, (before, limit)).await
 }
 
@@ -112,8 +116,10 @@ impl Tail {
     ///
     /// That the store cannot be used; the next call continues where this one was.
     pub fn poll(&mut self) -> Result<Vec<Change>> {
-        let version: i64 =
-            self.connection.query_row("pragma data_version", (), |row| row.get(0)).map_err(|error| sql::fault(&error))?;
+        let version: i64 = self
+            .connection
+            .query_row("pragma data_version", (), |row| row.get(0))
+            .map_err(|error| sql::fault(&error))?;
         if version == self.seen_version {
             return Ok(Vec::new());
         }

@@ -16,11 +16,8 @@ struct Migration {
 }
 
 /// In order. A released one is never edited: its checksum is in every database.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_identity",
-    text: include_str!("../../migrations/sqlite/0001_identity.sql"),
-}];
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "0001_identity", text: include_str!("../../migrations/sqlite/0001_identity.sql") }];
 
 const JOURNAL: &str = "create table if not exists migrations (
     version integer primary key,

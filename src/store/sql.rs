@@ -277,7 +277,8 @@ pub(crate) fn execute<P: Parameters>(
     inputs: &P::Inputs<'_>,
 ) -> Result<u64> {
     let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
-    let changed = P::bind(inputs, |values| prepared.execute(rusqlite::params_from_iter(values))).map_err(|error| fault(&error))?;
+    let changed = P::bind(inputs, |values| prepared.execute(rusqlite::params_from_iter(values)))
+        .map_err(|error| fault(&error))?;
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 

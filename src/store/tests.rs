@@ -9,7 +9,14 @@ use crate::domain::error::Error;
 
 fn every_statement() -> impl Iterator<Item = &'static Described> {
     let all: [&[Described]; 9] = [
-        audit::ALL, changes::ALL, mail_secrets::ALL, meta::ALL, projects::ALL, sessions::ALL, shares::ALL, tokens::ALL,
+        audit::ALL,
+        changes::ALL,
+        mail_secrets::ALL,
+        meta::ALL,
+        projects::ALL,
+        sessions::ALL,
+        shares::ALL,
+        tokens::ALL,
         users::ALL,
     ];
     all.into_iter().flatten()

@@ -131,7 +131,12 @@ impl Desk {
     }
 
     /// Runs one group; the jobs come back with their outcomes, after the commit.
-    fn group(&self, connection: &Connection, first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    fn group(
+        &self,
+        connection: &Connection,
+        first: Box<dyn Job>,
+        waiting: &Receiver<Box<dyn Job>>,
+    ) -> Vec<Box<dyn Job>> {
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         let mut recorded = Vec::new();
         let begun = connection.execute_batch("begin immediate").map_err(|error| sql::fault(&error));

@@ -1,0 +1,206 @@
+//! Changes a user's own account, or another's for an administrator.
+
+use super::issue::{Beginning, Issued};
+use super::sign_in::check_current_password;
+use super::{sign_up, users};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::domain::caller::{Caller, Credential, Origin};
+use crate::domain::error::{Error, Result};
+use crate::domain::id::UserId;
+use crate::domain::password::{Password, PasswordHash};
+use crate::domain::session::Dialect;
+use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
+use crate::store::{self, Tx, UserChange};
+
+/// What an administrator alone may set; from others these are passed over.
+#[derive(Clone, Default)]
+pub struct Administration {
+    /// Whether the user may sign in.
+    pub status: Option<Status>,
+    /// Free-form JSON.
+    pub flags: Option<JsonObject>,
+    /// Free-form JSON.
+    pub plan_worker: Option<JsonObject>,
+}
+
+/// A change of some of a user's fields.
+pub struct UpdateUser {
+    /// Another address.
+    pub email: Option<Email>,
+    /// Another password.
+    pub password: Option<Password>,
+    /// The one that holds now, which changes of one's own ask for.
+    pub current_password: Option<Password>,
+    /// What only administrators set.
+    pub administration: Administration,
+}
+
+/// Changes a user: oneself, or another for an administrator.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] or
+/// [`Error::WrongCurrentPassword`] for one's own, [`Error::Taken`], [`Error::LastAdministrator`].
+pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUser) -> Result<User> {
+    let user = users::get(app, caller, user).await?;
+    let administration = if caller.is_admin() { input.administration } else { Administration::default() };
+    let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
+    if email.is_some() || input.password.is_some() {
+        prove_oneself(app, caller, &user, input.current_password).await?;
+    }
+    let hash = match input.password {
+        Some(password) => {
+            let (now_email, username) = users::names(&user);
+            let email = email.as_ref().or(now_email.as_ref());
+            let password = sign_up::check_policy(password, email, username.as_ref(), "password")?;
+            Some(app.gate().hash(password).await?)
+        }
+        None => None,
+    };
+    let (id, now) = (user.id, app.now());
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            if let Some(email) = &email {
+                change_email(tx, id, email, now).await?;
+            }
+            if let Some(hash) = &hash {
+                users::replace_password(tx, id, hash.as_str(), now).await?;
+            }
+            administer(tx, id, &administration, now).await?;
+            users::reread(tx, id).await
+        })
+        .await
+}
+
+/// Changes to oneself need the current password or a fresh session; an administrator changes
+/// others without.
+async fn prove_oneself(app: &App, caller: &Caller, user: &User, current: Option<Password>) -> Result<()> {
+    if !caller.is(user.id) {
+        return Ok(());
+    }
+    match current {
+        Some(password) => check_current_password(app, user, password).await,
+        None if caller.is_fresh(app.now()) => Ok(()),
+        None => Err(Error::ReauthenticationRequired),
+    }
+}
+
+/// Another address is unproven, and what was mailed to the old one is worthless.
+async fn change_email(tx: &Tx<'_>, id: UserId, email: &Email, now: Timestamp) -> Result<()> {
+    let before = users::reread(tx, id).await?;
+    let same = before.email.as_deref().and_then(|old| Email::parse(old).ok());
+    let same = same.is_some_and(|old| old.canonical() == email.canonical());
+    let verified_at = before.email_verified_at.filter(|_| same);
+    store::users::update(tx, id, UserChange::Email(email, verified_at), now).await?;
+    store::mail_secrets::delete_of_user(tx, id).await
+}
+
+async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Timestamp) -> Result<()> {
+    let user = users::reread(tx, id).await?;
+    if let Some(status) = wanted.status {
+        users::change_status(tx, &user, status, now).await?;
+    }
+    if wanted.flags.is_some() || wanted.plan_worker.is_some() {
+        let flags = wanted.flags.as_ref().unwrap_or(&user.flags);
+        let plan_worker = wanted.plan_worker.as_ref().unwrap_or(&user.plan_worker);
+        store::users::update(tx, id, UserChange::Objects(flags, plan_worker), now).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a user with everything that is theirs: oneself, or another for an administrator.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] for one's own,
+/// [`Error::LastAdministrator`].
+pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password: Option<Password>) -> Result<()> {
+    let user = users::get(app, caller, user).await?;
+    prove_oneself(app, caller, &user, current_password).await?;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let user = users::reread(tx, user.id).await?;
+            users::keep_an_administrator(tx, &user).await?;
+            store::projects::record_deletion_of_owner(tx, user.id).await?;
+            store::tokens::delete_of_user(tx, user.id).await?;
+            if store::users::delete(tx, user.id).await? { Ok(()) } else { Err(Error::NotFound) }
+        })
+        .await
+}
+
+/// A change of one's own name, password, or both.
+pub struct ChangeProfile {
+    /// Another username.
+    pub new_username: Option<Username>,
+    /// Another password, and the one that holds now.
+    pub new_password: Option<(Password, Password)>,
+}
+
+/// What became of a change of one's profile.
+pub struct Profile {
+    /// The user and fresh tokens: of a new session after a change of password.
+    pub issued: Issued,
+    /// Whether anything was changed.
+    pub changed: bool,
+}
+
+/// Changes one's own name and password, together or not at all. A new password ends every
+/// session; the answer carries a new one.
+///
+/// # Errors
+///
+/// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
+/// [`Error::Forbidden`] for an API token.
+pub async fn change_profile(
+    app: &App,
+    caller: &Caller,
+    input: ChangeProfile,
+    dialect: Dialect,
+    origin: &Origin,
+) -> Result<Profile> {
+    let user = caller.require_user()?.clone();
+    if !matches!(caller.credential(), Credential::Session { .. }) {
+        return Err(Error::Forbidden("a profile is changed with a session token"));
+    }
+    let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
+    let hash = match input.new_password {
+        Some((new, current)) => Some(new_hash(app, &user, new_username.as_ref(), new, current).await?),
+        None => None,
+    };
+    let changed = new_username.is_some() || hash.is_some();
+    let beginning = Beginning::new(app, dialect, origin);
+    let (id, version, now) = (user.id, user.credential_version, app.now());
+    let (beginning, user) = app
+        .store()
+        .write(async move |tx: &Tx<'_>| {
+            // Another request may have ended this session while the password was hashed.
+            let before = users::reread(tx, id).await?;
+            if before.credential_version != version || !before.is_active() {
+                return Err(Error::WrongCurrentPassword);
+            }
+            if let Some(username) = &new_username {
+                store::users::update(tx, id, UserChange::Username(username), now).await?;
+            }
+            if let Some(hash) = &hash {
+                users::replace_password(tx, id, hash.as_str(), now).await?;
+            }
+            beginning.insert(tx, id).await?;
+            Ok((beginning, users::reread(tx, id).await?))
+        })
+        .await?;
+    Ok(Profile { issued: beginning.issue(app, user)?, changed })
+}
+
+async fn new_hash(
+    app: &App,
+    user: &User,
+    new_username: Option<&Username>,
+    new: Password,
+    current: Password,
+) -> Result<PasswordHash> {
+    let (email, username) = users::names(user);
+    let password = sign_up::check_policy(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
+    check_current_password(app, user, current).await?;
+    app.gate().hash(password).await
+}

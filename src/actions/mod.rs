@@ -1,0 +1,18 @@
+//! What may be done: one function a verb, shared by all dialects, the pages and the command line.
+//! Each takes the application, who asks and one input of parsed values, opens at most one
+//! transaction, and knows no wire format.
+
+pub mod account;
+pub mod credentials;
+pub mod first_admin;
+pub mod housekeeping;
+mod issue;
+pub mod projects;
+pub mod recovery;
+pub mod sessions;
+pub mod sign_in;
+pub mod sign_up;
+pub mod tokens;
+pub mod users;
+
+pub use issue::{Issued, Token};

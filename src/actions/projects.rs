@@ -1,0 +1,263 @@
+//! Projects and sharing.
+
+use super::users;
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::{ProjectId, UserId};
+use crate::domain::project::{Counters, Project, ProjectFlags, ProjectName};
+use crate::domain::user::UserRef;
+use crate::store::{self, Reads, Tx};
+
+/// A project with the users it is shared with.
+pub struct SharedProject {
+    /// The project.
+    pub project: Project,
+    /// Whom it is shared with, ascending.
+    pub shared_with: Vec<UserId>,
+}
+
+/// Makes a project of the caller's, or of another user's for an administrator.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] for another's without administrator power, [`Error::NotFound`].
+pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option<&UserRef>) -> Result<SharedProject> {
+    let owner = match owner {
+        Some(owner) => {
+            caller.require_admin()?;
+            users::get(app, caller, owner).await?.id
+        }
+        None => caller.require_user()?.id,
+    };
+    let now = app.now();
+    let project = Project {
+        id: ProjectId::generate(now, App::entropy()),
+        user_id: owner,
+        name: name.as_str().to_owned(),
+        kind: String::new(),
+        partner: String::new(),
+        status: "active".to_owned(),
+        counters: Counters::default(),
+        hourly_time: now,
+        flags: ProjectFlags::new(),
+        created_at: now,
+    };
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            users::reread(tx, owner).await?;
+            store::projects::insert(tx, &project).await?;
+            Ok(SharedProject { project, shared_with: Vec::new() })
+        })
+        .await
+}
+
+async fn load(reads: &Reads<'_>, id: ProjectId) -> Result<SharedProject> {
+    let project = store::projects::find(reads, id).await?.ok_or(Error::NotFound)?;
+    let shared_with = store::shares::list(reads, id).await?;
+    Ok(SharedProject { project, shared_with })
+}
+
+/// A project, for its owner, those it is shared with, and administrators.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for anybody else.
+pub async fn get(app: &App, caller: &Caller, id: ProjectId) -> Result<SharedProject> {
+    let found = load(&app.store().reads(), id).await?;
+    let known =
+        caller.is_admin() || caller.is(found.project.user_id) || found.shared_with.iter().any(|user| caller.is(*user));
+    if known { Ok(found) } else { Err(Error::NotFound) }
+}
+
+/// A project that the caller may change: its owner, and administrators.
+async fn get_own(app: &App, caller: &Caller, id: ProjectId) -> Result<SharedProject> {
+    let found = get(app, caller, id).await?;
+    if caller.is_admin() || caller.is(found.project.user_id) {
+        return Ok(found);
+    }
+    Err(Error::Forbidden("only the project's owner may do this"))
+}
+
+/// At most `limit` projects above `after` that a user owns or that are shared with them: the
+/// caller, or another user for an administrator.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for another's without administrator power.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    user: Option<&UserRef>,
+    after: Option<ProjectId>,
+    limit: i64,
+) -> Result<Vec<SharedProject>> {
+    let user = match user {
+        Some(user) => users::get(app, caller, user).await?.id,
+        None => caller.require_user()?.id,
+    };
+    let reads = app.store().reads();
+    let mut found = Vec::new();
+    for project in store::projects::list_of_user(&reads, user, after, limit).await? {
+        let shared_with = store::shares::list(&reads, project.id).await?;
+        found.push(SharedProject { project, shared_with });
+    }
+    Ok(found)
+}
+
+/// A change of some of a project's fields.
+#[derive(Default)]
+pub struct UpdateProject {
+    /// Another name.
+    pub name: Option<ProjectName>,
+    /// What only administrators set; from others it is passed over.
+    pub administration: ProjectAdministration,
+}
+
+/// The fields of a project that administrators set.
+#[derive(Default)]
+pub struct ProjectAdministration {
+    /// `type` on the wire.
+    pub kind: Option<String>,
+    /// A free text.
+    pub partner: Option<String>,
+    /// A free text.
+    pub status: Option<String>,
+    /// Boolean switches.
+    pub flags: Option<ProjectFlags>,
+    /// Seconds of work done.
+    pub total_duration: Option<i64>,
+    /// How many schedules are allowed.
+    pub max_schedules: Option<i64>,
+    /// How many schedules there are.
+    pub schedules_count: Option<i64>,
+    /// How many tasks there were.
+    pub task_count: Option<i64>,
+    /// How many tasks there were in the hour.
+    pub hourly_task_count: Option<i64>,
+    /// When that hour began.
+    pub hourly_time: Option<Timestamp>,
+}
+
+impl ProjectAdministration {
+    fn apply(self, project: &mut Project) {
+        fn set<T>(field: &mut T, wanted: Option<T>) {
+            if let Some(wanted) = wanted {
+                *field = wanted;
+            }
+        }
+        set(&mut project.kind, self.kind);
+        set(&mut project.partner, self.partner);
+        set(&mut project.status, self.status);
+        set(&mut project.flags, self.flags);
+        set(&mut project.counters.total_duration, self.total_duration);
+        set(&mut project.counters.max_schedules, self.max_schedules);
+        set(&mut project.counters.schedules_count, self.schedules_count);
+        set(&mut project.counters.task_count, self.task_count);
+        set(&mut project.counters.hourly_task_count, self.hourly_task_count);
+        set(&mut project.hourly_time, self.hourly_time);
+    }
+}
+
+/// Changes a project, for its owner and administrators.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
+pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
+    get_own(app, caller, id).await?;
+    let administration = caller.is_admin().then_some(input.administration).unwrap_or_default();
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let mut found = load(tx, id).await?;
+            if let Some(name) = input.name {
+                name.as_str().clone_into(&mut found.project.name);
+            }
+            administration.apply(&mut found.project);
+            store::projects::update(tx, &found.project).await?;
+            Ok(found)
+        })
+        .await
+}
+
+/// Deletes a project, for its owner and administrators.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
+pub async fn delete(app: &App, caller: &Caller, id: ProjectId) -> Result<()> {
+    get_own(app, caller, id).await?;
+    let deleted = app.store().write(async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
+    if deleted { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// What to do with the users of a share request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// They may use the project.
+    Share,
+    /// They may not.
+    Unshare,
+}
+
+/// Shares a project with users, or takes it back; all of them or, where one is unknown, none.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for the project or one of the users, [`Error::Forbidden`] for those it is
+/// only shared with.
+pub async fn set_sharing(
+    app: &App,
+    caller: &Caller,
+    id: ProjectId,
+    with: Vec<UserRef>,
+    sharing: Sharing,
+) -> Result<SharedProject> {
+    get_own(app, caller, id).await?;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
+            for user in &with {
+                let user = users::find(tx, user).await?.ok_or(Error::NotFound)?.id;
+                match sharing {
+                    // The owner has it anyway.
+                    Sharing::Share if user == owner => {}
+                    Sharing::Share => store::shares::insert(tx, id, user).await?,
+                    Sharing::Unshare => store::shares::delete(tx, id, user).await?,
+                }
+            }
+            load(tx, id).await
+        })
+        .await
+}
+
+/// Somebody who may use a project.
+pub struct Member {
+    /// Who.
+    pub user_id: UserId,
+    /// The address, else the username.
+    pub login: String,
+    /// Whether it is the owner.
+    pub owner: bool,
+}
+
+/// Who may use a project, the owner first; for all of them and administrators.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for anybody else.
+pub async fn members(app: &App, caller: &Caller, id: ProjectId) -> Result<Vec<Member>> {
+    let found = get(app, caller, id).await?;
+    let reads = app.store().reads();
+    let owner = store::users::find(&reads, found.project.user_id).await?.ok_or(Error::NotFound)?;
+    let mut members = vec![Member { user_id: owner.id, login: login(owner.email, owner.username), owner: true }];
+    for (user_id, email, username) in store::shares::list_members(&reads, id).await? {
+        members.push(Member { user_id, login: login(email, username), owner: false });
+    }
+    Ok(members)
+}
+
+fn login(email: Option<String>, username: Option<String>) -> String {
+    email.or(username).unwrap_or_default()
+}

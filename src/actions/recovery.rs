@@ -1,0 +1,185 @@
+//! Ways back into an account: reset links and proofs of an address. A secret is single-use, and
+//! whether an address is known shows neither in an answer nor in its time.
+
+use aws_lc_rs::digest;
+
+use super::{sign_up, users};
+use crate::app::{App, Errand, Errands};
+use crate::clock::Timestamp;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::UserId;
+use crate::domain::password::Password;
+use crate::domain::token::SingleUseSecret;
+use crate::domain::user::{Email, LoginName, User, UserRef};
+use crate::mail::Mail;
+use crate::secret::{ExposeSecret, Secret, random};
+use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
+
+/// Asks for a reset mail. Always the same answer, at once; the work is done after it.
+///
+/// # Errors
+///
+/// [`Error::Busy`] where too many wait, whoever asks.
+pub fn forgot_password(app: &App, email: Email) -> Result<()> {
+    app.leave(Errand::PasswordReset(email))
+}
+
+/// Runs errands until the last application handle is gone or they are closed.
+pub async fn run_errands(app: App, mut errands: Errands, mut stop: tokio::sync::watch::Receiver<bool>) {
+    loop {
+        let errand = tokio::select! {
+            errand = errands.next() => errand,
+            _ = stop.wait_for(|stop| *stop) => {
+                errands.close();
+                while let Some(errand) = errands.next().await {
+                    run(&app, errand).await;
+                }
+                None
+            }
+        };
+        let Some(errand) = errand else { return };
+        run(&app, errand).await;
+    }
+}
+
+async fn run(app: &App, errand: Errand) {
+    let Errand::PasswordReset(email) = errand;
+    if let Err(error) = mail_reset(app, email).await {
+        tracing::error!(%error, "a reset mail could not be written");
+    }
+}
+
+async fn mail_reset(app: &App, email: Email) -> Result<()> {
+    let account = store::users::account_by_login(&app.store().reads(), &LoginName::Email(email)).await?;
+    let Some(user) = account.map(|account| account.user).filter(User::is_active) else { return Ok(()) };
+    let Some(address) = user.email.as_deref() else { return Ok(()) };
+    let secret = remember(app, &user, Purpose::Reset).await?;
+    let link = app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into();
+    let minutes = app.settings().mail.reset_lifetime.as_secs().div_ceil(60);
+    app.mailer().send(Mail::password_reset(address, &link, minutes)).await
+}
+
+/// Makes a secret for a user and keeps its hash, bound to the address that the user has now.
+async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
+    let secret = SingleUseSecret::from_bytes(random());
+    let now = app.now();
+    let lifetime = match purpose {
+        Purpose::Reset => app.settings().mail.reset_lifetime,
+        Purpose::Verification => app.settings().mail.verification_lifetime,
+    };
+    let new = MailSecret {
+        secret_hash: hash_of(&secret),
+        user_id: user.id,
+        purpose,
+        email_key: canonical_email(user),
+        created_at: now,
+        expires_at: now.plus(lifetime),
+    };
+    app.store().write(async move |tx: &Tx<'_>| store::mail_secrets::insert(tx, &new).await).await?;
+    Ok(secret.to_text())
+}
+
+fn hash_of(secret: &SingleUseSecret) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+    hash
+}
+
+fn canonical_email(user: &User) -> String {
+    users::names(user).0.map(|email| email.canonical().to_owned()).unwrap_or_default()
+}
+
+/// A reset link for an operator to hand over. It proves no address.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] where there is no such user.
+pub async fn reset_link(app: &App, caller: &Caller, user: &UserRef) -> Result<Secret> {
+    caller.require_admin()?;
+    let user = users::get(app, caller, user).await?;
+    let unaddressed = User { email: None, ..user };
+    let secret = remember(app, &unaddressed, Purpose::Reset).await?;
+    Ok(app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into())
+}
+
+/// Sets a new password on the strength of a reset secret: ends all sessions and pending secrets,
+/// and where the address had never been proven, API tokens too, since a stranger may have made
+/// them.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for a password that the policy refuses, which leaves the secret usable;
+/// [`Error::BadToken`] where the secret is forged, used or over.
+pub async fn reset_password(app: &App, token: &str, password: Password) -> Result<()> {
+    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    let now = app.now();
+    let reads = app.store().reads();
+    let holder = store::mail_secrets::find_holder(&reads, secret_hash, Purpose::Reset, now).await?;
+    let user = match holder {
+        Some(id) => store::users::find(&reads, id).await?.filter(User::is_active),
+        None => None,
+    };
+    let user = user.ok_or(Error::BadToken)?;
+    let (email, username) = users::names(&user);
+    let password = sign_up::check_policy(password, email.as_ref(), username.as_ref(), "password")?;
+    let hash = app.gate().hash(password).await?;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Reset, now).await?;
+            let (id, email_key) = consumed.ok_or(Error::BadToken)?;
+            let user = users::reread(tx, id).await?;
+            if !user.is_active() {
+                return Err(Error::BadToken);
+            }
+            if user.email_verified_at.is_none() {
+                store::tokens::delete_of_user(tx, id).await?;
+            }
+            verify_address(tx, &user, &email_key, now).await?;
+            users::replace_password(tx, id, hash.as_str(), now).await.map(drop)
+        })
+        .await
+}
+
+/// Whoever holds what was mailed to an address has proven it.
+async fn verify_address(tx: &Tx<'_>, user: &User, email_key: &str, now: Timestamp) -> Result<()> {
+    if email_key.is_empty() || canonical_email(user) != email_key {
+        return Ok(());
+    }
+    store::users::update(tx, user.id, UserChange::Verified, now).await
+}
+
+/// Mails the caller a link that proves their address.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where the caller has no address.
+pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
+    let user = caller.require_user()?;
+    let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
+    let secret = remember(app, user, Purpose::Verification).await?;
+    let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
+    let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
+    app.mailer().send(Mail::address_verification(address, &link, hours)).await
+}
+
+/// Takes the proof of the caller's own address.
+///
+/// # Errors
+///
+/// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
+pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
+    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    let (caller_id, now): (UserId, _) = (caller.require_user()?.id, app.now());
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
+            let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
+            let user = users::reread(tx, id).await?;
+            if canonical_email(&user) != email_key {
+                return Err(Error::BadToken);
+            }
+            verify_address(tx, &user, &email_key, now).await
+        })
+        .await
+}

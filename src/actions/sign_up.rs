@@ -1,0 +1,173 @@
+//! Makes users: by themselves where registration is open, or by an administrator.
+
+use super::issue::{Beginning, Issued};
+use crate::app::App;
+use crate::config::Registration;
+use crate::domain::caller::{Caller, Origin};
+use crate::domain::error::{Error, Result};
+use crate::domain::id::UserId;
+use crate::domain::password::{NewPassword, Password, PasswordHash};
+use crate::domain::permission::Permissions;
+use crate::domain::session::Dialect;
+use crate::domain::user::{Bio, DisplayName, Email, JsonObject, Status, User, Username};
+use crate::store::{self, NewUser, Tx};
+
+/// What somebody types to sign up. An email, a username or both.
+pub struct SignUp {
+    /// The address.
+    pub email: Option<Email>,
+    /// The username.
+    pub username: Option<Username>,
+    /// The display name.
+    pub name: Option<DisplayName>,
+    /// Free text.
+    pub bio: Option<Bio>,
+    /// The password as typed.
+    pub password: Password,
+    /// Where the first session begins.
+    pub dialect: Dialect,
+}
+
+/// Registers a user and signs them in. Never makes an administrator.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], or a password that the
+/// policy refuses.
+pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
+    require_open(app)?;
+    let password = check_policy(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
+    let hash = app.gate().hash(password).await?;
+    let mut new = blank(app, input.email, input.username, Some(hash));
+    new.name = input.name.map(|name| name.as_str().to_owned());
+    new.bio = input.bio.map(|bio| bio.as_str().to_owned());
+    let beginning = Beginning::new(app, input.dialect, origin);
+    let (beginning, user) = app
+        .store()
+        .write(async move |tx: &Tx<'_>| {
+            let user = insert(tx, &new).await?;
+            beginning.insert(tx, user.id).await?;
+            Ok((beginning, user))
+        })
+        .await?;
+    beginning.issue(app, user)
+}
+
+/// Refuses where `registration = "closed"` leaves sign-up to administrators.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`].
+pub fn require_open(app: &App) -> Result<()> {
+    match app.settings().registration {
+        Registration::Open => Ok(()),
+        Registration::Closed => Err(Error::Forbidden("registration is closed; ask an administrator")),
+    }
+}
+
+/// Applies the policy for new passwords; the fault names `field`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] with the reason.
+pub fn check_policy(
+    password: Password,
+    email: Option<&Email>,
+    username: Option<&Username>,
+    field: &'static str,
+) -> Result<NewPassword> {
+    let email = email.into_iter().flat_map(|email| [email.as_str(), email.canonical()]);
+    let username = username.into_iter().flat_map(|username| [username.as_str(), username.canonical()]);
+    let logins: Vec<&str> = email.chain(username).collect();
+    NewPassword::parse(password, &logins).map_err(|reason| Error::invalid(field, reason))
+}
+
+/// A password that comes as a hash made elsewhere, or in clear.
+pub enum InitialPassword {
+    /// As typed.
+    Typed(Password),
+    /// Imported; replaced at the first sign-in where it is not up to date.
+    Imported(PasswordHash),
+}
+
+/// What an administrator says of a new user.
+pub struct CreateUser {
+    /// The address.
+    pub email: Option<Email>,
+    /// The username.
+    pub username: Option<Username>,
+    /// The display name.
+    pub name: Option<DisplayName>,
+    /// The password, if the user shall have one.
+    pub password: Option<InitialPassword>,
+    /// Whether the user may sign in.
+    pub status: Status,
+    /// What the user may do.
+    pub permissions: Permissions,
+    /// Free-form JSON.
+    pub flags: JsonObject,
+    /// Free-form JSON.
+    pub plan_worker: JsonObject,
+}
+
+/// Makes a user on an administrator's word.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] without administrator power, [`Error::Taken`], or a password that the
+/// policy refuses.
+pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Result<User> {
+    let new = prepare(app, caller, input).await?;
+    app.store().write(async move |tx: &Tx<'_>| insert(tx, &new).await).await
+}
+
+pub(super) async fn prepare(app: &App, caller: &Caller, input: CreateUser) -> Result<NewUser> {
+    caller.require_admin()?;
+    if input.email.is_none() && input.username.is_none() {
+        return Err(Error::invalid("email", "is required where there is no username"));
+    }
+    let hash = match input.password {
+        Some(InitialPassword::Typed(typed)) => {
+            let password = check_policy(typed, input.email.as_ref(), input.username.as_ref(), "password")?;
+            Some(app.gate().hash(password).await?)
+        }
+        Some(InitialPassword::Imported(hash)) => Some(hash),
+        None => None,
+    };
+    let mut new = blank(app, input.email, input.username, hash);
+    new.name = input.name.map(|name| name.as_str().to_owned());
+    new.status = input.status;
+    new.permissions = input.permissions;
+    new.flags = input.flags;
+    new.plan_worker = input.plan_worker;
+    Ok(new)
+}
+
+/// A new user's row with nothing but names and password.
+pub(super) fn blank(
+    app: &App,
+    email: Option<Email>,
+    username: Option<Username>,
+    password: Option<PasswordHash>,
+) -> NewUser {
+    let now = app.now();
+    NewUser {
+        id: UserId::generate(now, App::entropy()),
+        email,
+        username,
+        name: None,
+        bio: None,
+        password: password.map(|hash| hash.as_str().to_owned()),
+        status: Status::Active,
+        permissions: Permissions::of_new_user(),
+        flags: JsonObject::new(),
+        plan_worker: JsonObject::new(),
+        email_verified_at: None,
+        created_at: now,
+    }
+}
+
+pub(super) async fn insert(tx: &Tx<'_>, new: &NewUser) -> Result<User> {
+    store::users::insert(tx, new).await?;
+    store::users::find(tx, new.id).await?.ok_or_else(|| Error::Internal("a new user is not there".to_owned()))
+}

@@ -1,0 +1,166 @@
+//! Reads and administers users.
+
+use super::sign_up;
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::UserId;
+use crate::domain::password::Password;
+use crate::domain::permission::Permission;
+use crate::domain::user::{Email, LoginName, Status, User, UserRef, Username};
+use crate::store::{self, Reads, Tx, UserChange};
+
+/// A user, for themselves and for administrators; for anybody else there is none.
+///
+/// # Errors
+///
+/// [`Error::NotFound`].
+pub async fn get(app: &App, caller: &Caller, user: &UserRef) -> Result<User> {
+    let found = find(&app.store().reads(), user).await?;
+    found.filter(|user| caller.is_admin() || caller.is(user.id)).ok_or(Error::NotFound)
+}
+
+pub(super) async fn find(reads: &Reads<'_>, user: &UserRef) -> Result<Option<User>> {
+    match user {
+        UserRef::Id(id) => store::users::find(reads, *id).await,
+        UserRef::Login(login) => by_login(reads, login).await,
+    }
+}
+
+async fn by_login(reads: &Reads<'_>, login: &LoginName) -> Result<Option<User>> {
+    Ok(store::users::account_by_login(reads, login).await?.map(|account| account.user))
+}
+
+/// At most `limit` users above `after`, ascending by id, for administrators.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] without administrator power.
+pub async fn list(app: &App, caller: &Caller, after: Option<UserId>, limit: i64) -> Result<Vec<User>> {
+    caller.require_admin()?;
+    store::users::list(&app.store().reads(), after, limit).await
+}
+
+/// Sets another user's password, for an administrator: ends all sessions of the user.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], or a password that the policy refuses.
+pub async fn set_password(app: &App, caller: &Caller, user: &UserRef, password: Password) -> Result<User> {
+    caller.require_admin()?;
+    let user = get(app, caller, user).await?;
+    let (email, username) = names(&user);
+    let password = sign_up::check_policy(password, email.as_ref(), username.as_ref(), "password")?;
+    let hash = app.gate().hash(password).await?;
+    let now = app.now();
+    app.store().write(async move |tx: &Tx<'_>| replace_password(tx, user.id, hash.as_str(), now).await).await
+}
+
+/// A user's names as parsed values, for the policy.
+pub(super) fn names(user: &User) -> (Option<Email>, Option<Username>) {
+    let email = user.email.as_deref().and_then(|email| Email::parse(email).ok());
+    let username = user.username.as_deref().and_then(|username| Username::parse(username).ok());
+    (email, username)
+}
+
+/// Sets a password's hash and ends what the old one vouched for.
+pub(super) async fn replace_password(tx: &Tx<'_>, id: UserId, hash: &str, now: Timestamp) -> Result<User> {
+    store::users::update(tx, id, UserChange::Password(hash), now).await?;
+    store::mail_secrets::delete_of_user(tx, id).await?;
+    end_sessions(tx, id, now).await?;
+    reread(tx, id).await
+}
+
+/// Ends all sessions of a user: by their rows, and by the number that access tokens carry.
+pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Result<()> {
+    store::users::raise_credential_version(tx, id).await?;
+    store::sessions::end_of_user(tx, id, now).await.map(drop)
+}
+
+/// The user as the transaction has it now.
+pub(super) async fn reread(tx: &Tx<'_>, id: UserId) -> Result<User> {
+    store::users::find(tx, id).await?.ok_or(Error::NotFound)
+}
+
+/// Lets a user sign in, or not, for an administrator. Disabling ends all sessions for good.
+///
+/// # Errors
+///
+/// [`Error::LastAdministrator`], or [`Error::NotFound`].
+pub async fn set_status(app: &App, caller: &Caller, user: &UserRef, status: Status) -> Result<User> {
+    caller.require_admin()?;
+    let (user, now) = (user.clone(), app.now());
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
+            change_status(tx, &user, status, now).await?;
+            reread(tx, user.id).await
+        })
+        .await
+}
+
+pub(super) async fn change_status(tx: &Tx<'_>, user: &User, status: Status, now: Timestamp) -> Result<()> {
+    if user.status == status {
+        return Ok(());
+    }
+    if status == Status::Disabled {
+        keep_an_administrator(tx, user).await?;
+        end_sessions(tx, user.id, now).await?;
+        store::mail_secrets::delete_of_user(tx, user.id).await?;
+    }
+    store::users::update(tx, user.id, UserChange::Status(status), now).await
+}
+
+/// Refuses what would leave no active administrator.
+pub(super) async fn keep_an_administrator(tx: &Tx<'_>, user: &User) -> Result<()> {
+    let counts = user.is_admin() && user.is_active();
+    if counts && !store::users::another_admin_exists(tx, user.id).await? {
+        return Err(Error::LastAdministrator);
+    }
+    Ok(())
+}
+
+/// What to do with a permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The user shall hold it.
+    Give,
+    /// The user shall not.
+    Take,
+}
+
+/// Gives a permission to a user or takes it away, for an administrator.
+///
+/// # Errors
+///
+/// [`Error::LastAdministrator`], or [`Error::NotFound`].
+pub async fn set_permission(
+    app: &App,
+    caller: &Caller,
+    user: &UserRef,
+    permission: Permission,
+    grant: Grant,
+) -> Result<User> {
+    caller.require_admin()?;
+    let (user, now) = (user.clone(), app.now());
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
+            let mut permissions = user.permissions.clone();
+            let changed = match grant {
+                Grant::Give => permissions.insert(permission),
+                Grant::Take => {
+                    if permission.is_admin() {
+                        keep_an_administrator(tx, &user).await?;
+                    }
+                    permissions.remove(&permission)
+                }
+            };
+            if changed {
+                store::users::update(tx, user.id, UserChange::Permissions(&permissions), now).await?;
+            }
+            reread(tx, user.id).await
+        })
+        .await
+}

@@ -1,0 +1,146 @@
+//! All caches of the verify path, how they share their memory, and what each change makes them
+//! forget.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::cache::{Cache, HeapSize};
+use super::feed::Freshness;
+use super::jwt::{AccessClaims, LEEWAY};
+use crate::clock::{Clock, Timestamp};
+use crate::domain::id::{ProjectId, SessionId, UserId};
+use crate::domain::project::ProjectAccess;
+use crate::domain::user::{JsonObject, User};
+use crate::store::{Change, TokenHit};
+
+/// A look-up key of secrets: HMAC for API tokens, SHA-256 for access tokens.
+pub(crate) type Digest = [u8; 32];
+
+/// What is kept in memory.
+pub(crate) struct Caches {
+    pub(crate) tokens: Cache<Digest, TokenHit>,
+    pub(crate) users: Cache<UserId, Arc<User>>,
+    pub(crate) projects: Cache<ProjectId, Arc<ProjectAccess>>,
+    pub(crate) access_tokens: Cache<Digest, AccessClaims>,
+    pub(crate) foreign_tokens: Cache<(), Arc<HashSet<Digest>>>,
+    pub(crate) ended_sessions: EndedSessions,
+    freshness: Arc<Freshness>,
+    clock: Clock,
+}
+
+impl Caches {
+    /// Caches of at most about `bytes` bytes together.
+    pub(crate) fn new(bytes: u64, max_staleness: Duration, clock: Clock, remember: Duration) -> Self {
+        let freshness = Arc::new(Freshness::new(max_staleness));
+        let share = |percent: u64| bytes / 100 * percent;
+        Self {
+            tokens: Cache::new(share(35), 128, Arc::clone(&freshness)),
+            users: Cache::new(share(35), 640, Arc::clone(&freshness)),
+            projects: Cache::new(share(15), 160, Arc::clone(&freshness)),
+            access_tokens: Cache::new(share(14), 160, Arc::clone(&freshness)),
+            foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
+            ended_sessions: EndedSessions::new(remember),
+            freshness,
+            clock,
+        }
+    }
+
+    pub(crate) fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
+    /// Forgets what these changes made untrue.
+    pub(crate) fn apply(&self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::User(id) => self.users.forget(id),
+                Change::Token(hash) => self.tokens.forget(hash),
+                Change::ForeignTokens => self.foreign_tokens.forget(&()),
+                Change::Session(id) => self.ended_sessions.insert(*id, self.clock.now()),
+                Change::Project(id) => self.projects.forget(id),
+            }
+        }
+    }
+}
+
+/// The sessions that ended while access tokens of theirs may still look valid. The same cost
+/// with ten and with a million.
+pub(crate) struct EndedSessions {
+    ended_at: papaya::HashMap<SessionId, Timestamp>,
+    remember: Duration,
+}
+
+impl EndedSessions {
+    fn new(longest_lifetime: Duration) -> Self {
+        Self { ended_at: papaya::HashMap::new(), remember: longest_lifetime + LEEWAY }
+    }
+
+    /// How long an ended session has to be remembered.
+    pub(crate) fn remember(&self) -> Duration {
+        self.remember
+    }
+
+    pub(crate) fn insert(&self, id: SessionId, ended_at: Timestamp) {
+        self.ended_at.pin().insert(id, ended_at);
+    }
+
+    pub(crate) fn contains(&self, id: SessionId) -> bool {
+        self.ended_at.pin().contains_key(&id)
+    }
+
+    /// Drops those whose last access token is over.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        let oldest = now.minus(self.remember);
+        self.ended_at.pin().retain(|_, ended_at| *ended_at >= oldest);
+    }
+}
+
+impl HeapSize for TokenHit {
+    fn heap_size(&self) -> usize {
+        0
+    }
+}
+
+impl HeapSize for AccessClaims {
+    fn heap_size(&self) -> usize {
+        0
+    }
+}
+
+impl HeapSize for Arc<ProjectAccess> {
+    fn heap_size(&self) -> usize {
+        size_of::<ProjectAccess>() + self.shared_with.len() * size_of::<UserId>()
+    }
+}
+
+impl HeapSize for Arc<HashSet<Digest>> {
+    fn heap_size(&self) -> usize {
+        // A handful; never pushed out by its own weight.
+        0
+    }
+}
+
+impl HeapSize for Arc<User> {
+    fn heap_size(&self) -> usize {
+        let texts = [&self.email, &self.username, &self.name, &self.bio];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let permissions: usize = self.permissions.iter().map(|text| text.len() + 48).sum();
+        size_of::<User>() + texts + permissions + object_size(&self.flags) + object_size(&self.plan_worker)
+    }
+}
+
+fn object_size(object: &JsonObject) -> usize {
+    object.iter().map(|(name, value)| name.len() + 64 + value_size(value)).sum()
+}
+
+fn value_size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| 32 + value_size(item)).sum(),
+        Value::Object(object) => object_size(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}

@@ -1,0 +1,179 @@
+//! Who is this? The only place that turns a credential into a [`Caller`]. Checksums, MACs and
+//! signatures come first, memory second, the store last.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use super::caches::{Caches, Digest};
+use super::feed;
+use super::jwt::AccessClaims;
+use super::keyring::Keyring;
+use crate::clock::Timestamp;
+use crate::domain::caller::{Caller, Credential};
+use crate::domain::error::{Error, Result, Unauthenticated};
+use crate::domain::id::{ProjectId, UserId};
+use crate::domain::project::ProjectAccess;
+use crate::domain::token::ApiTokenSecret;
+use crate::domain::user::User;
+use crate::store::{self, Store, TokenHit};
+
+/// Verifies credentials against the keys, the caches and the store.
+#[derive(Clone)]
+pub struct Guard {
+    store: Store,
+    keyring: Keyring,
+    caches: Arc<Caches>,
+}
+
+impl Guard {
+    /// A guard whose caches `store` already tells of its commits.
+    pub(crate) const fn new(store: Store, keyring: Keyring, caches: Arc<Caches>) -> Self {
+        Self { store, keyring, caches }
+    }
+
+    /// Learns which sessions ended lately, and begins to follow what other processes change.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot be read.
+    pub async fn follow(&self, now: Timestamp) -> Result<()> {
+        // The feed's position first: what ends while the list is read is heard twice, not missed.
+        let tail = self.store.tail()?;
+        let since = now.minus(self.caches.ended_sessions.remember());
+        for (id, ended_at) in store::sessions::list_ended(&self.store.reads(), since).await? {
+            self.caches.ended_sessions.insert(id, ended_at);
+        }
+        feed::follow(tail, &self.caches)
+    }
+
+    /// Forgets what no access token can name any more.
+    pub fn sweep(&self, now: Timestamp) {
+        self.caches.ended_sessions.sweep(now);
+    }
+
+    /// How long an ended session has to be remembered.
+    #[must_use]
+    pub fn remember_ended(&self) -> std::time::Duration {
+        self.caches.ended_sessions.remember()
+    }
+
+    /// The caller that `token` identifies: an API token or an access token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unauthenticated`] with the reason, or that the store cannot answer.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller> {
+        if ApiTokenSecret::is_well_formed(token) {
+            return self.api_token(self.keyring.api_token_hash(token), now).await;
+        }
+        match self.access_token(token, now) {
+            Ok(claims) => self.session(&claims).await,
+            Err(Unauthenticated::Malformed) => self.foreign_token(token, now).await,
+            Err(reason) => Err(Error::Unauthenticated(reason)),
+        }
+    }
+
+    async fn api_token(&self, hash: Digest, now: Timestamp) -> Result<Caller> {
+        let hit = self
+            .caches
+            .tokens
+            .get_or_load(hash, || async { store::tokens::find_by_hash(&self.store.reads(), hash).await })
+            .await?
+            .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+        self.holder_of(&hit, now).await
+    }
+
+    async fn holder_of(&self, hit: &TokenHit, now: Timestamp) -> Result<Caller> {
+        if hit.expires_at.is_some_and(|expires_at| now >= expires_at) {
+            return Err(Error::Unauthenticated(Unauthenticated::Expired));
+        }
+        let user = self.active_user(hit.user_id).await?;
+        Ok(Caller::user(user, Credential::ApiToken { id: hit.id, admin: hit.admin }))
+    }
+
+    /// A token that is none of this server's forms: configured or imported. Few are known.
+    async fn foreign_token(&self, token: &str, now: Timestamp) -> Result<Caller> {
+        let known = self
+            .caches
+            .foreign_tokens
+            .get_or_load((), || async {
+                let hashes = store::tokens::list_foreign(&self.store.reads()).await?;
+                Ok(Some(Arc::new(hashes.into_iter().collect::<HashSet<_>>())))
+            })
+            .await?
+            .unwrap_or_default();
+        if known.is_empty() {
+            return Err(Error::Unauthenticated(Unauthenticated::Malformed));
+        }
+        let hash = self.keyring.api_token_hash(token);
+        if !known.contains(&hash) {
+            return Err(Error::Unauthenticated(Unauthenticated::Malformed));
+        }
+        self.api_token(hash, now).await
+    }
+
+    /// The claims of an access token whose signature holds, now or at an earlier request.
+    fn access_token(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
+        let mut key = Digest::default();
+        key.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some(claims) = self.caches.access_tokens.get(&key) {
+            return if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) };
+        }
+        let claims = self.keyring.verify(token, now)?;
+        self.caches.access_tokens.insert(key, claims);
+        Ok(claims)
+    }
+
+    async fn session(&self, claims: &AccessClaims) -> Result<Caller> {
+        if self.caches.ended_sessions.contains(claims.session_id) {
+            return Err(Error::Unauthenticated(Unauthenticated::Ended));
+        }
+        if !self.caches.freshness().is_trusted() {
+            self.read_session_through(claims).await?;
+        }
+        let user = self.active_user(claims.user_id).await?;
+        if user.credential_version != claims.credential_version {
+            return Err(Error::Unauthenticated(Unauthenticated::Ended));
+        }
+        let credential = Credential::Session { id: claims.session_id, began: claims.auth_time };
+        Ok(Caller::user(user, credential))
+    }
+
+    /// While the feed is late, the set of ended sessions may lack some.
+    async fn read_session_through(&self, claims: &AccessClaims) -> Result<()> {
+        let session = store::sessions::find(&self.store.reads(), claims.session_id).await?;
+        if session.is_some_and(|session| session.ended_at.is_some()) {
+            return Err(Error::Unauthenticated(Unauthenticated::Ended));
+        }
+        Ok(())
+    }
+
+    async fn active_user(&self, id: UserId) -> Result<Arc<User>> {
+        let user = self
+            .caches
+            .users
+            .get_or_load(id, || async { Ok(store::users::find(&self.store.reads(), id).await?.map(Arc::new)) })
+            .await?
+            .ok_or(Error::Unauthenticated(Unauthenticated::UserGone))?;
+        if user.is_active() { Ok(user) } else { Err(Error::Unauthenticated(Unauthenticated::Disabled)) }
+    }
+
+    /// Who may use a project; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot answer.
+    pub async fn project_access(&self, id: ProjectId) -> Result<Option<Arc<ProjectAccess>>> {
+        self.caches
+            .projects
+            .get_or_load(id, || async {
+                let reads = self.store.reads();
+                let Some(owner) = store::projects::find_owner(&reads, id).await? else { return Ok(None) };
+                let shared_with = store::shares::list(&reads, id).await?.into_boxed_slice();
+                Ok(Some(Arc::new(ProjectAccess { owner, shared_with })))
+            })
+            .await
+    }
+}
