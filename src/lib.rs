@@ -4,6 +4,7 @@ pub mod actions;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod dialect;
 pub mod domain;
 pub mod guard;
 pub mod http;

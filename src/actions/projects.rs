@@ -167,7 +167,7 @@ impl ProjectAdministration {
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
     get_own(app, caller, id).await?;
-    let administration = caller.is_admin().then_some(input.administration).unwrap_or_default();
+    let administration = if caller.is_admin() { input.administration } else { ProjectAdministration::default() };
     app.store()
         .write(async move |tx: &Tx<'_>| {
             let mut found = load(tx, id).await?;

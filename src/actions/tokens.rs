@@ -74,10 +74,10 @@ async fn owner(app: &App, caller: &Caller, wanted: Option<&UserRef>) -> Result<U
 /// A token on its way into a transaction.
 pub(super) struct Draft {
     pub(super) token: ApiToken,
-    secret: Secret,
     secret_hash: [u8; 32],
     foreign_form: bool,
     sealed: Option<Vec<u8>>,
+    secret: Secret,
 }
 
 impl Draft {

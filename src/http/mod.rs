@@ -5,6 +5,7 @@ pub mod answer;
 pub mod body;
 pub mod cors;
 pub mod credential;
+pub mod exchange;
 pub mod form;
 pub mod headers;
 pub mod json;

@@ -26,10 +26,10 @@ statements! {
     ) -> () = concat!("insert into projects (", columns!(), ")
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
     UPDATE: (
-        ProjectId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String
-    ) -> () = "update projects set name = $2, kind = $3, partner = $4, status = $5, total_duration = $6,
-        max_schedules = $7, schedules_count = $8, task_count = $9, hourly_task_count = $10, hourly_time = $11,
-        flags = $12 where id = $1";
+        String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String, ProjectId
+    ) -> () = "update projects set name = $1, kind = $2, partner = $3, status = $4, total_duration = $5,
+        max_schedules = $6, schedules_count = $7, task_count = $8, hourly_task_count = $9, hourly_time = $10,
+        flags = $11 where id = $12";
     DELETE: (ProjectId) -> () = "delete from projects where id = $1";
 }
 
@@ -128,7 +128,6 @@ pub(crate) async fn update(tx: &Tx<'_>, project: &Project) -> Result<()> {
     tx.execute(
         &UPDATE,
         (
-            project.id,
             &project.name,
             &project.kind,
             &project.partner,
@@ -140,6 +139,7 @@ pub(crate) async fn update(tx: &Tx<'_>, project: &Project) -> Result<()> {
             counters.hourly_task_count,
             project.hourly_time,
             &to_text(&project.flags),
+            project.id,
         ),
     )
     .await

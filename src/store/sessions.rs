@@ -25,13 +25,13 @@ statements! {
     ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
             rotated_at, address, user_agent)
         values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
-    ROTATE: (SessionId, i64, i64, Timestamp) -> (i64,) = "update sessions
-        set generation = generation + 1, key_id = $3, rotated_at = $4, last_used_at = $4
-        where id = $1 and generation = $2 and ended_at is null and expires_at > $4 returning generation";
-    END: (SessionId, Timestamp) -> () =
-        "update sessions set ended_at = $2 where id = $1 and ended_at is null";
-    END_OF_USER: (UserId, Timestamp) -> () =
-        "update sessions set ended_at = $2 where user_id = $1 and ended_at is null";
+    ROTATE: (i64, Timestamp, SessionId, i64) -> (i64,) = "update sessions
+        set generation = generation + 1, key_id = $1, rotated_at = $2, last_used_at = $2
+        where id = $3 and generation = $4 and ended_at is null and expires_at > $2 returning generation";
+    END: (Timestamp, SessionId) -> () =
+        "update sessions set ended_at = $1 where id = $2 and ended_at is null";
+    END_OF_USER: (Timestamp, UserId) -> () =
+        "update sessions set ended_at = $1 where user_id = $2 and ended_at is null";
     SWEEP: (Timestamp, i64) -> () = "delete from sessions where id in (
         select id from sessions where expires_at < $1 order by expires_at limit $2)";
     SWEEP_ENDED: (Timestamp, i64) -> () = "delete from sessions where id in (
@@ -133,12 +133,12 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
 /// Advances a live session from `generation` to the next, under `key_id`; false where it is no
 /// longer at that generation, or over.
 pub(crate) async fn rotate(tx: &Tx<'_>, id: SessionId, generation: i64, key_id: i64, now: Timestamp) -> Result<bool> {
-    Ok(tx.first(&ROTATE, (id, generation, key_id, now)).await?.is_some())
+    Ok(tx.first(&ROTATE, (key_id, now, id, generation)).await?.is_some())
 }
 
 /// Ends a session; false where it was over.
 pub(crate) async fn end(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<bool> {
-    let ended = tx.execute(&END, (id, now)).await? == 1;
+    let ended = tx.execute(&END, (now, id)).await? == 1;
     if ended {
         tx.record(Change::Session(id));
     }
@@ -147,7 +147,7 @@ pub(crate) async fn end(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<bo
 
 /// Ends all sessions of a user; the caller raises the user's credential version with it.
 pub(crate) async fn end_of_user(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<u64> {
-    tx.execute(&END_OF_USER, (user, now)).await
+    tx.execute(&END_OF_USER, (now, user)).await
 }
 
 /// Deletes at most `limit` sessions that expired before `expired`, and as many that ended before

@@ -14,6 +14,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
 
 /// The kinds of values that both engines keep.
+#[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Integer,
@@ -48,8 +49,8 @@ impl rusqlite::ToSql for Value<'_> {
 pub(crate) trait Field: Sized {
     /// What a caller hands in for it: the value itself, or a borrowed form.
     type Input<'a>;
+    #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
     const KIND: Kind;
-    const NULLABLE: bool = false;
     fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v>;
     /// `None` where the cell holds something else.
     fn read(cell: ValueRef<'_>) -> Option<Self>;
@@ -141,7 +142,6 @@ id_fields!(UserId, TokenId, SessionId, ProjectId);
 impl<T: Field> Field for Option<T> {
     type Input<'a> = Option<T::Input<'a>>;
     const KIND: Kind = T::KIND;
-    const NULLABLE: bool = true;
     fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v> {
         input.as_ref().map_or(Value::Null, T::value)
     }
@@ -153,12 +153,14 @@ impl<T: Field> Field for Option<T> {
 /// The types of a statement's parameters, `$1` first: a tuple of [`Field`]s.
 pub(crate) trait Parameters {
     type Inputs<'a>;
+    #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
     const KINDS: &'static [Kind];
     fn bind<T>(inputs: &Self::Inputs<'_>, run: impl FnOnce(&[Value<'_>]) -> T) -> T;
 }
 
 /// What one row is read into: a tuple of [`Field`]s, or a struct made by [`row!`].
 pub(crate) trait Row: Sized {
+    #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
     const KINDS: &'static [Kind];
     /// Reads the columns in order; the error names the first that holds something else.
     fn read(row: &rusqlite::Row<'_>) -> Result<Self, usize>;
@@ -236,15 +238,12 @@ pub(crate) struct Statement<P, R> {
 }
 
 /// A statement without its types: what the test of all statements looks at.
+#[cfg(test)]
 #[derive(Clone, Copy)]
 pub(crate) struct Described {
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all statements"))]
     pub(crate) name: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all statements"))]
     pub(crate) text: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all statements"))]
     pub(crate) parameters: &'static [Kind],
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test of all statements"))]
     pub(crate) columns: &'static [Kind],
 }
 
@@ -253,6 +252,7 @@ impl<P: Parameters, R: Row> Statement<P, R> {
         Self { text, types: PhantomData }
     }
 
+    #[cfg(test)]
     pub(crate) const fn describe(&self, name: &'static str) -> Described {
         Described { name, text: self.text, parameters: P::KINDS, columns: R::KINDS }
     }
@@ -265,6 +265,7 @@ macro_rules! statements {
             $crate::store::sql::Statement::new($text);)*
 
         /// Every statement of this file.
+        #[cfg(test)]
         pub(super) const ALL: &[$crate::store::sql::Described] = &[$($name.describe(stringify!($name)),)*];
     };
 }

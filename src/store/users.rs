@@ -34,22 +34,22 @@ statements! {
             permissions, admin, flags, plan_worker, credential_version, email_verified_at, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)
         on conflict do nothing";
-    SET_EMAIL: (UserId, Option<String>, Option<String>, Option<Timestamp>, Timestamp) -> () = "update users
-        set email = $2, email_key = $3, email_verified_at = $4, updated_at = $5 where id = $1";
-    SET_USERNAME: (UserId, Option<String>, Option<String>, Timestamp) -> () =
-        "update users set username = $2, username_key = $3, updated_at = $4 where id = $1";
-    SET_PASSWORD: (UserId, String, Timestamp) -> () =
-        "update users set password = $2, updated_at = $3 where id = $1";
-    REPLACE_HASH: (UserId, String, String) -> () =
-        "update users set password = $2 where id = $1 and password = $3";
-    SET_STATUS: (UserId, String, Timestamp) -> () =
-        "update users set status = $2, updated_at = $3 where id = $1";
-    SET_PERMISSIONS: (UserId, String, bool, Timestamp) -> () =
-        "update users set permissions = $2, admin = $3, updated_at = $4 where id = $1";
-    SET_OBJECTS: (UserId, String, String, Timestamp) -> () =
-        "update users set flags = $2, plan_worker = $3, updated_at = $4 where id = $1";
-    SET_VERIFIED: (UserId, Timestamp) -> () = "update users
-        set email_verified_at = $2, updated_at = $2 where id = $1 and email_verified_at is null";
+    SET_EMAIL: (Option<String>, Option<String>, Option<Timestamp>, Timestamp, UserId) -> () = "update users
+        set email = $1, email_key = $2, email_verified_at = $3, updated_at = $4 where id = $5";
+    SET_USERNAME: (Option<String>, Option<String>, Timestamp, UserId) -> () =
+        "update users set username = $1, username_key = $2, updated_at = $3 where id = $4";
+    SET_PASSWORD: (String, Timestamp, UserId) -> () =
+        "update users set password = $1, updated_at = $2 where id = $3";
+    REPLACE_HASH: (String, UserId, String) -> () =
+        "update users set password = $1 where id = $2 and password = $3";
+    SET_STATUS: (String, Timestamp, UserId) -> () =
+        "update users set status = $1, updated_at = $2 where id = $3";
+    SET_PERMISSIONS: (String, bool, Timestamp, UserId) -> () =
+        "update users set permissions = $1, admin = $2, updated_at = $3 where id = $4";
+    SET_OBJECTS: (String, String, Timestamp, UserId) -> () =
+        "update users set flags = $1, plan_worker = $2, updated_at = $3 where id = $4";
+    SET_VERIFIED: (Timestamp, UserId) -> () = "update users
+        set email_verified_at = $1, updated_at = $1 where id = $2 and email_verified_at is null";
     RAISE_VERSION: (UserId) -> () =
         "update users set credential_version = credential_version + 1 where id = $1";
     DELETE: (UserId) -> () = "delete from users where id = $1";
@@ -243,22 +243,22 @@ pub(crate) async fn update(tx: &Tx<'_>, id: UserId, change: UserChange<'_>, now:
         UserChange::Email(email, verified_at) => {
             free(tx, id, Some(email), None).await?;
             let (typed, canonical) = (Some(email.as_str()), Some(email.canonical()));
-            tx.execute(&SET_EMAIL, (id, typed, canonical, verified_at, now)).await?
+            tx.execute(&SET_EMAIL, (typed, canonical, verified_at, now, id)).await?
         }
         UserChange::Username(username) => {
             free(tx, id, None, Some(username)).await?;
-            tx.execute(&SET_USERNAME, (id, Some(username.as_str()), Some(username.canonical()), now)).await?
+            tx.execute(&SET_USERNAME, (Some(username.as_str()), Some(username.canonical()), now, id)).await?
         }
-        UserChange::Password(hash) => tx.execute(&SET_PASSWORD, (id, hash, now)).await?,
-        UserChange::Status(status) => tx.execute(&SET_STATUS, (id, status.as_str(), now)).await?,
+        UserChange::Password(hash) => tx.execute(&SET_PASSWORD, (hash, now, id)).await?,
+        UserChange::Status(status) => tx.execute(&SET_STATUS, (status.as_str(), now, id)).await?,
         UserChange::Permissions(permissions) => {
             let admin = permissions.is_admin();
-            tx.execute(&SET_PERMISSIONS, (id, &permissions.to_json(), admin, now)).await?
+            tx.execute(&SET_PERMISSIONS, (&permissions.to_json(), admin, now, id)).await?
         }
         UserChange::Objects(flags, plan_worker) => {
-            tx.execute(&SET_OBJECTS, (id, &to_text(flags), &to_text(plan_worker), now)).await?
+            tx.execute(&SET_OBJECTS, (&to_text(flags), &to_text(plan_worker), now, id)).await?
         }
-        UserChange::Verified => tx.execute(&SET_VERIFIED, (id, now)).await?,
+        UserChange::Verified => tx.execute(&SET_VERIFIED, (now, id)).await?,
     };
     if changed > 0 {
         tx.record(Change::User(id));
@@ -269,7 +269,7 @@ pub(crate) async fn update(tx: &Tx<'_>, id: UserId, change: UserChange<'_>, now:
 /// Replaces `old` by a hash of the same password with newer parameters, unless it was changed
 /// since.
 pub(crate) async fn replace_hash(tx: &Tx<'_>, id: UserId, old: &str, new: &str) -> Result<()> {
-    tx.execute(&REPLACE_HASH, (id, new, old)).await.map(drop)
+    tx.execute(&REPLACE_HASH, (new, id, old)).await.map(drop)
 }
 
 /// Makes every access token of the user's worthless that was given out before.

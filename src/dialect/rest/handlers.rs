@@ -1,0 +1,144 @@
+//! One function a route: read, act, answer.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use serde_json::json;
+
+use super::wire::{self, Failure, Wording};
+use crate::actions::credentials;
+use crate::actions::recovery;
+use crate::actions::sessions;
+use crate::actions::sign_in::{SignIn, sign_in};
+use crate::actions::sign_up::{self, SignUp, sign_up};
+use crate::app::App;
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
+use crate::domain::password::Password;
+use crate::domain::session::Dialect;
+use crate::domain::user::{Bio, DisplayName, Email, LoginName};
+use crate::http::answer;
+use crate::http::credential::authorization;
+use crate::http::exchange::Exchange;
+use crate::secret::ExposeSecret;
+
+type Answer = Result<Response, Failure>;
+
+pub(super) async fn welcome(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&app, &parts).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Welcome::of(caller.require_user()?)))
+}
+
+pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    sign_up::require_open(&app)?;
+    let mut form = exchange.any_form()?;
+    let name = form.required("name", DisplayName::parse);
+    let bio = form.optional("bio", Bio::parse);
+    let email = form.required("email", Email::parse);
+    let password = form.secret("password");
+    let confirm = form.secret("confirm");
+    if let (Some(password), Some(confirm)) = (&password, &confirm)
+        && password.expose_secret() != confirm.expose_secret()
+    {
+        form.fault("confirm", "must be the same as password");
+    }
+    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    if let Some(password) = &password
+        && let Err(Error::Invalid(faults)) = sign_up::check_policy(password.clone(), email.as_ref(), None, "password")
+    {
+        for fault in faults {
+            form.fault(fault.field, fault.message);
+        }
+    }
+    let (name, email, password, _) = form.finish((name, email, password, confirm))?;
+    let input = SignUp { email: Some(email), username: None, name: Some(name), bio, password, dialect: Dialect::Rest };
+    let issued = sign_up(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::CREATED, &wire::SignedIn::of(&issued)))
+}
+
+pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let mut form = exchange.any_form()?;
+    let email = form.required("email", |text| Ok(text.to_owned()));
+    let password = form.secret("password");
+    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let (email, password) = form.finish((email, password))?;
+    let input = SignIn { login: LoginName::parse_email(&email), password, dialect: Dialect::Rest };
+    let issued = sign_in(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
+}
+
+pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
+    let token = refresh_token(&Exchange::read(&app, request).await?)?;
+    sessions::sign_out_by_refresh_token(&app, &token).await.map_err(|error| Failure::worded(error, Wording::Logout))?;
+    Ok(message("You have been logged out."))
+}
+
+pub(super) async fn refresh_tokens(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let token = refresh_token(&exchange)?;
+    let issued = sessions::refresh(&app, &token, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&issued)))
+}
+
+fn refresh_token(exchange: &Exchange) -> Result<String, Failure> {
+    let mut form = exchange.any_form()?;
+    let token = form.required("refreshToken", |text| Ok(text.to_owned()));
+    Ok(form.finish(token)?)
+}
+
+pub(super) async fn forgot_password(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let mut form = exchange.any_form()?;
+    let email = form.required("email", Email::parse);
+    recovery::forgot_password(&app, form.finish(email)?)?;
+    Ok(message("If this address belongs to an account, a mail with a link is on its way."))
+}
+
+pub(super) async fn reset_password(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let mut form = exchange.any_form()?;
+    let password = form.secret("password");
+    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let password = form.finish(password)?;
+    let token = query_token(&exchange)?;
+    recovery::reset_password(&app, &token, password).await?;
+    Ok(message("The password has been reset. Log in with the new one."))
+}
+
+pub(super) async fn send_verification_email(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let caller = caller(&app, &exchange.parts).await?;
+    caller.may_change_in(Dialect::Rest)?;
+    recovery::send_verification(&app, &caller).await?;
+    Ok(message("A mail with a link is on its way."))
+}
+
+pub(super) async fn verify_email(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let caller = caller(&app, &exchange.parts).await?;
+    caller.may_change_in(Dialect::Rest)?;
+    recovery::verify_email(&app, &caller, &query_token(&exchange)?).await?;
+    Ok(message("The address is verified."))
+}
+
+/// The token of a mailed link. Without one there is nothing to act on: as bad as a wrong one.
+fn query_token(exchange: &Exchange) -> Result<String, Failure> {
+    let mut form = exchange.query_form()?;
+    let token = form.optional("token", |text| Ok(text.to_owned()));
+    form.finish(())?;
+    Ok(token.ok_or(Error::BadToken)?)
+}
+
+async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
+    let presented = authorization(&parts.headers, &["Bearer"]);
+    let token = presented.token().map_err(Error::Unauthenticated)?;
+    Ok(credentials::verify(app, token).await?)
+}
+
+fn message(text: &str) -> Response {
+    answer::json(StatusCode::OK, &json!({ "message": text }))
+}

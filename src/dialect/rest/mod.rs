@@ -1,0 +1,40 @@
+//! rest: "Authentication API v1.0.0", the routes of the widely used Express boilerplates.
+
+mod handlers;
+mod wire;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+
+use self::wire::Failure;
+use super::{Mount, lies_below};
+use crate::app::App;
+use crate::domain::session::Dialect;
+
+/// The dialect with its routes.
+pub(super) fn mount(app: &App) -> Mount {
+    Mount { dialect: Dialect::Rest, router: router(app), owns: |path| lies_below(path, "/auth"), not_found }
+}
+
+fn router(app: &App) -> Router {
+    Router::new()
+        .route("/auth", post(handlers::welcome))
+        .route("/auth/register", post(handlers::register))
+        .route("/auth/login", post(handlers::login))
+        .route("/auth/logout", post(handlers::logout))
+        .route("/auth/refresh-tokens", post(handlers::refresh_tokens))
+        .route("/auth/forgot-password", post(handlers::forgot_password))
+        .route("/auth/reset-password", post(handlers::reset_password))
+        .route("/auth/send-verification-email", post(handlers::send_verification_email))
+        .route("/auth/verify-email", post(handlers::verify_email))
+        .method_not_allowed_fallback(async || {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; see Allow")
+        })
+        .with_state(app.clone())
+}
+
+fn not_found() -> Response {
+    Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path").into_response()
+}
