@@ -14,7 +14,6 @@ use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
 
 /// The kinds of values that both engines keep.
-#[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Integer,
@@ -49,7 +48,6 @@ impl rusqlite::ToSql for Value<'_> {
 pub(crate) trait Field: Sized {
     /// What a caller hands in for it: the value itself, or a borrowed form.
     type Input<'a>;
-    #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
     const KIND: Kind;
     fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v>;
     /// `None` where the cell holds something else.

@@ -84,10 +84,10 @@ pub(super) async fn refresh_tokens(State(app): State<App>, request: Request) -> 
     Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&issued)))
 }
 
-fn refresh_token(exchange: &Exchange) -> Result<String, Failure> {
+fn refresh_token(exchange: &Exchange) -> Result<String, Error> {
     let mut form = exchange.any_form()?;
     let token = form.required("refreshToken", |text| Ok(text.to_owned()));
-    Ok(form.finish(token)?)
+    form.finish(token)
 }
 
 pub(super) async fn forgot_password(State(app): State<App>, request: Request) -> Answer {
@@ -126,11 +126,11 @@ pub(super) async fn verify_email(State(app): State<App>, request: Request) -> An
 }
 
 /// The token of a mailed link. Without one there is nothing to act on: as bad as a wrong one.
-fn query_token(exchange: &Exchange) -> Result<String, Failure> {
+fn query_token(exchange: &Exchange) -> Result<String, Error> {
     let mut form = exchange.query_form()?;
     let token = form.optional("token", |text| Ok(text.to_owned()));
     form.finish(())?;
-    Ok(token.ok_or(Error::BadToken)?)
+    token.ok_or(Error::BadToken)
 }
 
 async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
