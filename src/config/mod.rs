@@ -157,18 +157,18 @@ impl Settings {
         self.dialect(dialect).lifetimes
     }
 
-    /// The database's file.
-    #[must_use]
-    pub fn database_path(&self) -> PathBuf {
-        self.database.clone().unwrap_or_else(|| self.data_dir.join("doorward.db"))
-    }
-
     /// What clients call this server: as configured, else the address that it listens on.
     #[must_use]
     pub fn effective_public_url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let derived = || format!("{scheme}://{}", self.listen);
         self.public_url.as_ref().map_or_else(derived, |url| url.as_str().to_owned())
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn database_path(&self) -> PathBuf {
+        self.database.clone().unwrap_or_else(|| self.data_dir.join("doorward.db"))
     }
 
     /// The `iss` of access tokens, on a server that is reached by `public_url`.

@@ -1,11 +1,11 @@
 //! The command line as operators and scripts see it: the real program on a data directory of its
 //! own, with its output, its messages and its exit codes.
 
-mod harness;
+mod program;
 
 use serde_json::{Value, json};
 
-use self::harness::{DataDirectory, PASSWORD, run_alone};
+use self::program::{DataDirectory, PASSWORD, run_alone};
 
 #[test]
 fn a_user_is_made_shown_and_listed() {
