@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod harness;
+mod cli;
 mod house;
 mod imports;
 mod rest;
