@@ -2,8 +2,7 @@
 
 use super::sign_up;
 use super::tokens::Draft;
-use crate::app::App;
-use crate::config::SuperUser;
+use crate::app::{App, SuperUser};
 use crate::domain::error::Result;
 use crate::domain::password::{NewPassword, Password, PasswordHash};
 use crate::domain::permission::Permissions;

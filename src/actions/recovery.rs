@@ -2,6 +2,7 @@
 //! whether an address is known shows neither in an answer nor in its time.
 
 use aws_lc_rs::digest;
+use tokio::sync::watch;
 
 use super::{sign_up, users};
 use crate::app::{App, Errand, Errands};
@@ -25,22 +26,27 @@ pub fn forgot_password(app: &App, email: Email) -> Result<()> {
     app.leave(Errand::PasswordReset(email))
 }
 
-/// Runs errands until the last application handle is gone or they are closed.
-pub async fn run_errands(app: App, mut errands: Errands, mut stop: tokio::sync::watch::Receiver<bool>) {
+/// Runs errands until the last application handle is gone, or until told to stop and all that
+/// wait are done.
+pub async fn run_errands(app: App, mut errands: Errands, mut stop: watch::Receiver<bool>) {
+    let mut closing = false;
     loop {
         let errand = tokio::select! {
             errand = errands.next() => errand,
-            _ = stop.wait_for(|stop| *stop) => {
+            () = told(&mut stop), if !closing => {
                 errands.close();
-                while let Some(errand) = errands.next().await {
-                    run(&app, errand).await;
-                }
-                None
+                closing = true;
+                continue;
             }
         };
         let Some(errand) = errand else { return };
         run(&app, errand).await;
     }
+}
+
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left to tell: as good as being told.
+    let _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
 async fn run(app: &App, errand: Errand) {

@@ -1,8 +1,7 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
 use super::issue::{Beginning, Issued};
-use crate::app::App;
-use crate::config::Registration;
+use crate::app::{App, Registration};
 use crate::domain::caller::{Caller, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;

@@ -13,6 +13,7 @@ pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
+pub use crate::config::{Registration, SuperUser};
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Cost;
 use crate::domain::session::Dialect;

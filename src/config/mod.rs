@@ -157,6 +157,14 @@ impl Settings {
         self.dialect(dialect).lifetimes
     }
 
+    /// What clients call this server: as configured, else the address that it listens on.
+    #[must_use]
+    pub fn effective_public_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let derived = || format!("{scheme}://{}", self.listen);
+        self.public_url.as_ref().map_or_else(derived, |url| url.as_str().to_owned())
+    }
+
     /// The database's file.
     #[must_use]
     pub fn database_path(&self) -> PathBuf {

@@ -1,0 +1,54 @@
+//! The two questions that a supervisor asks, and the answers on paths that no dialect owns.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::json;
+
+use super::answer;
+use super::problem::problem;
+use super::request_log::FailureCause;
+use crate::app::App;
+
+/// `/healthz`: the process answers; `/readyz`: the store does too.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .route("/healthz", get(async || answer::json(StatusCode::OK, &json!({"status": "alive"}))))
+        .route("/readyz", get(readyz).with_state(app.clone()))
+        .method_not_allowed_fallback(async || {
+            let detail = "this path does not take this method; see Allow";
+            problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", detail)
+        })
+}
+
+/// The schema was brought up before the first connection was taken; what is left to ask is the
+/// store itself.
+async fn readyz(State(app): State<App>) -> Response {
+    match app.is_ready().await {
+        Ok(()) => answer::json(StatusCode::OK, &json!({"status": "ready"})),
+        Err(error) => {
+            let answer = problem(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "the store does not answer");
+            FailureCause(error.to_string()).attach(answer)
+        }
+    }
+}
+
+/// The answer on a path that belongs to nobody.
+#[must_use]
+pub fn not_found() -> Response {
+    problem(StatusCode::NOT_FOUND, "Not Found", "there is nothing at this path")
+}
+
+/// The answer of a handler that panicked; what was thrown goes to the log.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands over what was thrown")]
+pub fn panicked(thrown: Box<dyn Any + Send>) -> Response {
+    let text = thrown.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text = text.or_else(|| thrown.downcast_ref::<String>().cloned()).unwrap_or_default();
+    let answer = problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "a fault of the server");
+    FailureCause(format!("a handler panicked: {text}")).attach(answer)
+}

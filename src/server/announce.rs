@@ -1,0 +1,102 @@
+//! What a start says: where it listens, what to try, and once, how the first administrator signs
+//! in.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _, stderr};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::actions::first_admin::FirstAdmin;
+use crate::app::App;
+use crate::config::LogFormat;
+use crate::domain::error::Error;
+use crate::domain::session::Dialect;
+use crate::secret::{ExposeSecret as _, Secret};
+
+/// Where the secrets go that no terminal showed.
+const FILE: &str = "first-admin.txt";
+
+/// Says where the server listens and what to try.
+pub(super) fn listening(app: &App, address: SocketAddr) -> anyhow::Result<()> {
+    let url = app.public_url();
+    let data = app.settings().data_dir.display();
+    tracing::info!(%address, public_url = url, data_dir = %data, "listening");
+    if app.settings().log.format == LogFormat::Json {
+        return Ok(());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!(
+        "doorward {version} listens on {address}, reached as {url}; its data is in {data}\nTry:  curl {url}/healthz\n"
+    );
+    let rest = app.settings().dialect(Dialect::Rest);
+    if rest.enabled {
+        let prefix = rest.prefix.as_str();
+        let body = r#"{"name":"Ann","email":"ann@example.com","password":"correct horse","confirm":"correct horse"}"#;
+        writeln!(text, "      curl {url}{prefix}/auth/register -H 'Content-Type: application/json' -d '{body}'")?;
+    }
+    say(&text)
+}
+
+/// Shows what was made up for the first administrator, this one time.
+pub(super) fn first_admin(app: &App, first: FirstAdmin) -> anyhow::Result<()> {
+    let (login, password, token) = match first {
+        FirstAdmin::Exists(differences) => {
+            for difference in differences {
+                tracing::warn!("{difference}");
+            }
+            return Ok(());
+        }
+        FirstAdmin::Made { login, password, token } => (login, password, token),
+    };
+    tracing::info!("the first administrator was made");
+    let mut secrets = String::new();
+    for (name, secret) in [("password", password), ("API token", token)] {
+        if let Some(secret) = secret {
+            push(&mut secrets, name, &secret);
+        }
+    }
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let text = format!("The first administrator is {login}, shown this once:\n{secrets}");
+    if stderr().is_terminal() {
+        return say(&text);
+    }
+    let path = app.settings().data_dir.join(FILE);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    file.write_all(text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+    tracing::info!(file = %path.display(), "how the first administrator signs in is in this file; delete it once read");
+    Ok(())
+}
+
+fn push(text: &mut String, name: &str, secret: &Secret) {
+    text.push_str("  ");
+    text.push_str(name);
+    text.push_str(": ");
+    text.push_str(secret.expose_secret());
+    text.push('\n');
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    stderr().write_all(text.as_bytes()).context("standard error cannot be written")
+}
+
+/// Why the first administrator cannot be made.
+pub(super) fn explain(error: Error) -> anyhow::Error {
+    match error {
+        Error::Invalid(faults) => {
+            let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
+            anyhow!("the first administrator cannot be made: {}", faults.join("; "))
+        }
+        other => anyhow!("the first administrator cannot be made: {other}"),
+    }
+}

@@ -1,0 +1,54 @@
+//! Every mount in one list, and the layers around all of them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::Uri;
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::dialect;
+use crate::http::request_log::RequestLog;
+use crate::http::{cors, headers, health};
+
+/// What answers on paths without a route: the dialect that owns them, by prefix.
+struct Owner {
+    prefix: String,
+    owns: fn(&str) -> bool,
+    not_found: fn() -> Response,
+}
+
+/// All routes of the server.
+pub(super) fn router(app: &App) -> anyhow::Result<Router> {
+    let mut router = health::router(app);
+    let mut owners = Vec::new();
+    for mount in dialect::all(app) {
+        let settings = app.settings().dialect(mount.dialect);
+        if !settings.enabled {
+            continue;
+        }
+        let prefix = settings.prefix.as_str().to_owned();
+        router = if prefix.is_empty() { router.merge(mount.router) } else { router.nest(&prefix, mount.router) };
+        owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
+    }
+    let owners: Arc<[Owner]> = owners.into();
+    let router = router.fallback(async move |uri: Uri| nothing_here(&owners, uri.path()));
+    around(router, app)
+}
+
+fn nothing_here(owners: &[Owner], path: &str) -> Response {
+    let owner = owners.iter().find(|owner| path.strip_prefix(&owner.prefix).is_some_and(owner.owns));
+    owner.map_or_else(health::not_found, |owner| (owner.not_found)())
+}
+
+fn around(router: Router, app: &App) -> anyhow::Result<Router> {
+    let origins: Vec<String> =
+        app.settings().http.cors_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
+    let mut router = router.layer(CatchPanicLayer::custom(health::panicked));
+    if let Some(cors) = cors::layer(&origins).context("http.cors_origins cannot be used")? {
+        router = router.layer(cors);
+    }
+    Ok(router.layer(headers::layer()).layer(RequestLog))
+}

@@ -1,0 +1,143 @@
+//! The real server on a port of its own, and callers that speak to it over HTTP.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use doorward::clock::Clock;
+use doorward::config::{Settings, Sources};
+use doorward::server::{Running, Start};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The first administrator of every test's server.
+pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
+pub(crate) const ADMIN_PASSWORD: &str = "the admin's pass phrase";
+pub(crate) const ADMIN_TOKEN: &str = "a-configured-admin-token-0123456789";
+
+/// A password that the policy takes.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A server in this process, with a data directory of its own and a clock that the test moves.
+pub(crate) struct Server {
+    pub(crate) directory: TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) client: reqwest::Client,
+    pub(crate) base: String,
+    settings: String,
+    running: Option<Running>,
+}
+
+impl Server {
+    /// With the settings that a new user has.
+    pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With these settings (TOML) beside the defaults. They must begin with top-level keys, if
+    /// any, before their first section.
+    pub(crate) async fn start_with(settings: &str) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Clock::System.now());
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let mut server =
+            Self { directory, clock, client, base: String::new(), settings: settings.to_owned(), running: None };
+        server.launch().await;
+        server
+    }
+
+    async fn launch(&mut self) {
+        let file = self.directory.path().join("test.toml");
+        let text = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{}\n[super_user]\nemail = \"{ADMIN_EMAIL}\"\n\
+             password = \"{ADMIN_PASSWORD}\"\ntoken = \"{ADMIN_TOKEN}\"\n",
+            self.data_dir(),
+            self.settings
+        );
+        fs::write(&file, text).unwrap();
+        let settings = Settings::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        let running = Running::start(settings, Start::default(), self.clock.clone()).await.unwrap();
+        self.base = format!("http://{}", running.address());
+        self.running = Some(running);
+    }
+
+    /// Where the database, the keys and the outbox are.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Ends the server in good order.
+    pub(crate) async fn stop(&mut self) {
+        self.running.take().unwrap().stop().await.unwrap();
+    }
+
+    /// Ends the server and starts another one on the same data, on another port.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.launch().await;
+    }
+
+    /// A request that is yet to be sent.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.request(Method::POST, path)
+    }
+
+    /// POST with a JSON body: status and body.
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        answer(self.post(path).json(body)).await
+    }
+
+    /// Signs a new user up in the rest dialect; the whole answer.
+    pub(crate) async fn register(&self, email: &str) -> Value {
+        let body = json!({"name": "Ann", "email": email, "password": PASSWORD, "confirm": PASSWORD});
+        let (status, body) = self.post_json("/auth/register", &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        body
+    }
+
+    /// The mails in the outbox, oldest first.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let Ok(files) = fs::read_dir(self.data_dir().join("outbox")) else { return Vec::new() };
+        let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "eml"));
+        files.sort();
+        files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+    }
+
+    /// Waits until there are `count` mails.
+    pub(crate) async fn wait_for_mails(&self, count: usize) -> Vec<String> {
+        for _ in 0..200 {
+            let mails = self.mails();
+            if mails.len() >= count {
+                return mails;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{count} mails were expected, there are {}", self.mails().len());
+    }
+}
+
+/// Sends a request; its status and its body, which must be JSON.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?} is no JSON: {error}"));
+    (status, body)
+}
+
+/// The token in a mail's link.
+pub(crate) fn token_in(mail: &str) -> String {
+    let at = mail.find("token=").expect("the mail has a link") + "token=".len();
+    mail[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
+}
