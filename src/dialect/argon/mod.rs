@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 
 use self::wire::Failure;
-use super::{Mount, lies_below};
 use crate::app::App;
 use crate::domain::session::Dialect;
+use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
