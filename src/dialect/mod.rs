@@ -1,7 +1,9 @@
 //! How others speak to us: one folder a dialect, each of which only translates. Wire to domain
 //! type, one action, result to wire. Each can be deleted alone.
 
+pub mod argon;
 pub mod rest;
+pub mod x_access_token;
 
 use crate::app::App;
 use crate::http::mount::Mount;
@@ -9,5 +11,5 @@ use crate::http::mount::Mount;
 /// Every dialect.
 #[must_use]
 pub fn all(app: &App) -> Vec<Mount> {
-    vec![rest::mount(app)]
+    vec![rest::mount(app), x_access_token::mount(app), argon::mount(app)]
 }

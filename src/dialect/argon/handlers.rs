@@ -1,0 +1,114 @@
+//! One function a route: read, act, answer.
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::Response;
+
+use super::wire::{self, Failure, Wording};
+use crate::actions::account::{ChangeProfile, change_profile};
+use crate::actions::credentials;
+use crate::actions::sessions;
+use crate::actions::sign_in::{SignIn, sign_in};
+use crate::actions::sign_up::{self, SignUp, sign_up};
+use crate::app::App;
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
+use crate::domain::password::Password;
+use crate::domain::session::Dialect;
+use crate::domain::user::{LoginName, Username};
+use crate::http::answer;
+use crate::http::credential::{authorization, header};
+use crate::http::exchange::Exchange;
+use crate::secret::{ExposeSecret, Secret};
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+type Answer = Result<Response, Failure>;
+
+pub(super) async fn state(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&app, &parts).await.map_err(|error| Failure::worded(error, Wording::State))?;
+    Ok(answer::json(StatusCode::OK, &wire::AuthState::of(caller.require_user()?)))
+}
+
+pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    sign_up::require_open(&app)?;
+    let (username, password) = username_and_password(&exchange)?;
+    if username.is_empty() || password.expose_secret().is_empty() {
+        return Err(Failure::username_and_password_required());
+    }
+    let username = Username::parse(&username).map_err(|reason| Error::invalid("username", reason))?;
+    let password = read_password(&password)?;
+    let input =
+        SignUp { email: None, username: Some(username), name: None, bio: None, password, dialect: Dialect::Argon };
+    let issued = sign_up(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
+}
+
+pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let (username, password) = username_and_password(&exchange)?;
+    let password = read_password(&password)?;
+    let input = SignIn { login: LoginName::parse(&username), password, dialect: Dialect::Argon };
+    let issued = sign_in(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
+}
+
+/// Both as typed; one sentence for every way in which either can be missing.
+fn username_and_password(exchange: &Exchange) -> Result<(String, Secret), Failure> {
+    let mut form = exchange.optional_json_form()?;
+    let username = form.required("username", |text| Ok(text.to_owned()));
+    let password = form.secret("password");
+    form.finish((username, password)).map_err(|_| Failure::username_and_password_required())
+}
+
+fn read_password(typed: &Secret) -> Result<Password, Error> {
+    Password::parse(typed.expose_secret()).map_err(|reason| Error::invalid("password", reason))
+}
+
+pub(super) async fn profile(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let caller = caller(&app, &exchange.parts).await?;
+    caller.may_change_in(Dialect::Argon)?;
+    let input = profile_change(&exchange)?;
+    let profile = change_profile(&app, &caller, input, Dialect::Argon, &exchange.origin)
+        .await
+        .map_err(|error| Failure::worded(error, Wording::Profile))?;
+    Ok(answer::json(StatusCode::OK, &wire::ProfileChanged::of(&profile)))
+}
+
+/// A new password counts only together with the current one, whether or not a name comes too.
+fn profile_change(exchange: &Exchange) -> Result<ChangeProfile, Failure> {
+    let mut form = exchange.optional_json_form()?;
+    let new_username = form.optional("newUsername", Username::parse);
+    let current = form.optional_secret("currentPassword");
+    let current = current.and_then(|typed| form.check("currentPassword", Password::parse(typed.expose_secret())));
+    let new = form.optional_secret("newPassword");
+    let new = new.and_then(|typed| form.check("newPassword", Password::parse(typed.expose_secret())));
+    form.finish(())?;
+    let new_password = match (new, current) {
+        (Some(new), Some(current)) => Some((new, current)),
+        (None, _) if new_username.is_some() => None,
+        (Some(_), None) | (None, _) => return Err(Failure::nothing_to_change()),
+    };
+    Ok(ChangeProfile { new_username, new_password })
+}
+
+pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&app, &parts).await?;
+    sessions::sign_out(&app, &caller).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Message { message: "Logged out successfully" }))
+}
+
+pub(super) async fn system() -> Response {
+    answer::json(StatusCode::OK, &wire::System { name: "doorward", version: env!("CARGO_PKG_VERSION") })
+}
+
+async fn caller(app: &App, parts: &Parts) -> Result<Caller, Error> {
+    let presented = authorization(&parts.headers, &["Bearer"]).and(header(&parts.headers, &X_API_KEY));
+    let token = presented.token().map_err(Error::Unauthenticated)?;
+    credentials::verify(app, token).await
+}

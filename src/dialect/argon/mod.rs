@@ -1,0 +1,36 @@
+//! argon: the API of the Argon panel. Not the hash function of a similar name, of which nothing
+//! is known here.
+
+mod handlers;
+mod wire;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+
+use self::wire::Failure;
+use crate::app::App;
+use crate::domain::session::Dialect;
+use crate::http::mount::{Mount, lies_below};
+
+/// The dialect with its routes.
+pub(super) fn mount(app: &App) -> Mount {
+    Mount { dialect: Dialect::Argon, router: router(app), owns: |path| lies_below(path, "/api"), not_found }
+}
+
+fn router(app: &App) -> Router {
+    Router::new()
+        .route("/api/auth/state", get(handlers::state))
+        .route("/api/auth/register", post(handlers::register))
+        .route("/api/auth/login", post(handlers::login))
+        .route("/api/auth/profile", put(handlers::profile))
+        .route("/api/auth/logout", post(handlers::logout))
+        .route("/api/system", get(handlers::system))
+        .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
+        .with_state(app.clone())
+}
+
+fn not_found() -> Response {
+    Failure::new(StatusCode::NOT_FOUND, "Not found").into_response()
+}

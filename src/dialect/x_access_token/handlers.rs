@@ -1,0 +1,65 @@
+//! One function a route: read, act, answer.
+
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::Response;
+
+use super::wire::{self, Failure};
+use crate::actions::credentials;
+use crate::actions::sessions;
+use crate::actions::sign_in::{SignIn, sign_in};
+use crate::app::App;
+use crate::domain::caller::Caller;
+use crate::domain::error::Error;
+use crate::domain::password::Password;
+use crate::domain::session::Dialect;
+use crate::domain::user::LoginName;
+use crate::http::answer;
+use crate::http::credential::{Presented, authorization, header, query};
+use crate::http::exchange::Exchange;
+use crate::secret::ExposeSecret;
+
+const X_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
+
+type Answer = Result<Response, Failure>;
+
+pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
+    let exchange = Exchange::read(&app, request).await?;
+    let mut form = exchange.optional_json_form()?;
+    let email = form.required("email", |text| Ok(text.to_owned()));
+    let password = form.secret("password");
+    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let (email, password) = form.finish((email, password))?;
+    // Users made in another dialect may have no email: their username signs them in here too.
+    let input = SignIn { login: LoginName::parse(&email), password, dialect: Dialect::XAccessToken };
+    let issued = sign_in(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
+}
+
+pub(super) async fn me(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&app, &parts).await?;
+    let user = caller.require_user()?;
+    Ok(answer::json(StatusCode::OK, &wire::Me::of(user, &user.id.to_uuid())))
+}
+
+pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
+    let (parts, _) = request.into_parts();
+    let caller = caller(&app, &parts).await?;
+    sessions::sign_out(&app, &caller).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Done { success: true }))
+}
+
+pub(super) async fn status() -> Response {
+    answer::json(StatusCode::OK, &wire::Status { installed: true, env: "production" })
+}
+
+async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
+    let in_query =
+        if app.settings().x_access_token.query_token { query(parts.uri.query(), "token") } else { Presented::None };
+    let presented =
+        header(&parts.headers, &X_ACCESS_TOKEN).and(in_query).and(authorization(&parts.headers, &["Bearer"]));
+    let token = presented.token().map_err(Error::Unauthenticated)?;
+    Ok(credentials::verify(app, token).await?)
+}

@@ -1,0 +1,41 @@
+//! `x_access_token`: the API whose tokens travel in a header of that name.
+
+mod handlers;
+mod wire;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use self::wire::Failure;
+use crate::app::App;
+use crate::domain::session::Dialect;
+use crate::http::mount::{Mount, lies_below};
+
+/// The dialect with its routes.
+pub(super) fn mount(app: &App) -> Mount {
+    Mount { dialect: Dialect::XAccessToken, router: router(app), owns, not_found }
+}
+
+fn owns(path: &str) -> bool {
+    ["/users", "/user", "/status"].iter().any(|root| lies_below(path, root))
+}
+
+fn router(app: &App) -> Router {
+    Router::new()
+        .route("/users/login", post(handlers::login))
+        .route("/user/login", post(handlers::login))
+        .route("/users/me", get(handlers::me))
+        .route("/user/me", get(handlers::me))
+        .route("/users/logout", post(handlers::logout))
+        .route("/status", get(handlers::status))
+        .method_not_allowed_fallback(async || {
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method; see Allow.")
+        })
+        .with_state(app.clone())
+}
+
+fn not_found() -> Response {
+    Failure::new(StatusCode::NOT_FOUND, "There is nothing at this path.").into_response()
+}
