@@ -1,6 +1,7 @@
 //! How others speak to us: one folder a dialect, each of which only translates. Wire to domain
 //! type, one action, result to wire. Each can be deleted alone.
 
+pub mod iron;
 pub mod rest;
 
 use axum::Router;
@@ -24,7 +25,7 @@ pub struct Mount {
 /// Every dialect.
 #[must_use]
 pub fn all(app: &App) -> Vec<Mount> {
-    vec![rest::mount(app)]
+    vec![iron::mount(app), rest::mount(app)]
 }
 
 /// Whether `path` is `root` or lies below it.
