@@ -1,9 +1,9 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
 use super::issue::{Beginning, Issued};
-use crate::app::{App, Registration};
 use super::tokens::{Created, Draft};
 use crate::app::App;
+use crate::app::{App, Registration};
 use crate::config::Registration;
 use crate::domain::caller::{Caller, Origin};
 use crate::domain::error::{Error, Result};

@@ -12,11 +12,5 @@ use crate::http::mount::Mount;
 /// Every dialect.
 #[must_use]
 pub fn all(app: &App) -> Vec<Mount> {
-    vec![rest::mount(app), x_access_token::mount(app), argon::mount(app)]
-    vec![iron::mount(app), rest::mount(app)]
-}
-
-/// Whether `path` is `root` or lies below it.
-fn lies_below(path: &str, root: &str) -> bool {
-    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    vec![iron::mount(app), rest::mount(app), x_access_token::mount(app), argon::mount(app)]
 }

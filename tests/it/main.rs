@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
-mod harness;
 mod cli;
+mod harness;
 mod house;
 mod imports;
 mod rest;

@@ -15,10 +15,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch};
 
 use self::failure::{FailedDeletion, Failure};
-use super::{Mount, lies_below};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
+use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
