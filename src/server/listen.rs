@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use super::{routes, tls};
 use crate::app::App;
 
+/// The longest head of an HTTP/1 request, so that a thousand slow clients hold little memory.
+const MAX_HEAD: usize = 64 * 1024;
 /// How many requests one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 256;
 /// How long an HTTP/2 connection may be silent before it is asked for a sign of life.
@@ -55,7 +57,7 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
         .first_request_timeout(header_timeout)
         .accept_error_handler(|_, error| tracing::warn!(%error, "a connection could not be accepted"));
     let builder = server.http_builder();
-    builder.http1().header_read_timeout(header_timeout);
+    builder.http1().header_read_timeout(header_timeout).max_buf_size(MAX_HEAD);
     builder.http2().max_concurrent_streams(MAX_STREAMS).keep_alive_interval(KEEP_ALIVE);
     let serving = match &app.settings().tls {
         None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),

@@ -7,4 +7,5 @@ mod harness;
 mod house;
 mod imports;
 mod rest;
+mod server;
 mod source;
