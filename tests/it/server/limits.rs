@@ -57,6 +57,31 @@ async fn a_huge_announced_body_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_may_finish_a_body_that_nobody_reads_and_go_on() {
+    let server = Server::start().await;
+    let too_large = MEBIBYTE + MEBIBYTE / 2;
+    for (line, status, size) in [
+        ("POST /auth", 401, 500_000),
+        ("POST /auth/nowhere", 404, 500_000),
+        ("POST /nowhere", 404, 500_000),
+        ("PUT /auth/login", 405, 500_000),
+        ("GET /healthz", 200, 500_000),
+        ("POST /auth/login", 413, too_large),
+    ] {
+        let mut wire = Wire::to(&server).await;
+        wire.send(format!("{line} HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n")).await;
+        assert_eq!(wire.reply().await.unwrap().status, status, "{line}");
+        for _ in 0..10 {
+            assert!(wire.send("a".repeat(size / 10)).await, "{line} was closed while it was sent");
+        }
+        wire.send("a".repeat(size % 10)).await;
+        wire.send("GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n").await;
+        let next = wire.reply().await.unwrap_or_else(|| panic!("{line} was closed after it was sent"));
+        assert_eq!(next.json()["status"], "ready", "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_without_an_end_is_refused_when_it_is_over_the_limit() {
     let server = Server::start().await;
     let mut wire = Wire::to(&server).await;
