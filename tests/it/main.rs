@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+mod argon;
 mod harness;
 mod house;
 mod imports;
 mod rest;
 mod source;
+mod x_access_token;
