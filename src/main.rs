@@ -1,3 +1,12 @@
-//! The `doorward` program: arguments, telemetry, exit code; nothing else.
+//! The `doorward` program: allocator, cryptography, exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Only the first call has an effect, and this is the first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    doorward::cli::run()
+}

@@ -1,7 +1,10 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
 use super::issue::{Beginning, Issued};
+use super::tokens::{Created, Draft};
+use crate::app::App;
 use crate::app::{App, Registration};
+use crate::config::Registration;
 use crate::domain::caller::{Caller, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
@@ -118,6 +121,18 @@ pub struct CreateUser {
 pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Result<User> {
     let new = prepare(app, caller, input).await?;
     app.store().write(async move |tx: &Tx<'_>| insert(tx, &new).await).await
+}
+
+/// Makes a user on an administrator's word, together with an API token of the user's own, which
+/// carries no administrator power.
+///
+/// # Errors
+///
+/// The same as of [`create_user`].
+pub async fn create_user_with_token(app: &App, caller: &Caller, input: CreateUser) -> Result<(User, Created)> {
+    let new = prepare(app, caller, input).await?;
+    let draft = Draft::new(app, new.id)?;
+    app.store().write(async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?))).await
 }
 
 pub(super) async fn prepare(app: &App, caller: &Caller, input: CreateUser) -> Result<NewUser> {

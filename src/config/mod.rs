@@ -21,7 +21,7 @@ pub use sections::{
 };
 pub use sources::{Overrides, Sources, environment};
 pub use super_user::SuperUser;
-pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl};
+pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl, duration};
 
 use crate::domain::session::{Dialect, Lifetimes};
 

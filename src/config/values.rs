@@ -191,7 +191,11 @@ impl Mailbox {
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads `500ms`, `30s`, `15m`, `24h`, `30d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+///
+/// A sentence that says what is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let fault = || "must be a whole number and one of ms, s, m, h, d, such as \"30s\"".to_owned();
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
     let (number, unit) = text.split_at(unit_at);

@@ -2,6 +2,7 @@
 //! type, one action, result to wire. Each can be deleted alone.
 
 pub mod argon;
+pub mod iron;
 pub mod rest;
 pub mod x_access_token;
 
@@ -11,5 +12,5 @@ use crate::http::mount::Mount;
 /// Every dialect.
 #[must_use]
 pub fn all(app: &App) -> Vec<Mount> {
-    vec![rest::mount(app), x_access_token::mount(app), argon::mount(app)]
+    vec![iron::mount(app), rest::mount(app), x_access_token::mount(app), argon::mount(app)]
 }

@@ -34,7 +34,7 @@ fn every_statement_prepares_and_has_the_parameters_and_columns_it_declares() {
         let prepared = connection.prepare(statement.text).unwrap_or_else(|error| panic!("{}: {error}", statement.name));
         assert_eq!(prepared.parameter_count(), statement.parameters.len(), "{}", statement.name);
         assert_eq!(prepared.column_count(), statement.columns.len(), "{}", statement.name);
-        for (column, kind) in prepared.columns().iter().zip(statement.columns) {
+        for (column, kind) in prepared.columns().zip(statement.columns) {
             let declared = match kind {
                 Kind::Integer | Kind::Boolean => "integer",
                 Kind::Text => "text",

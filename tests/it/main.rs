@@ -1,8 +1,9 @@
 //! Everything that is tested from outside, in one binary: one link, one list of tests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod argon;
+mod cli;
 mod harness;
 mod house;
 mod imports;

@@ -51,9 +51,9 @@ impl Server {
     async fn launch(&mut self) {
         let file = self.directory.path().join("test.toml");
         let text = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n{}\n[super_user]\nemail = \"{ADMIN_EMAIL}\"\n\
+            "listen = \"127.0.0.1:0\"\ndata_dir = \"{}\"\n{}\n[super_user]\nemail = \"{ADMIN_EMAIL}\"\n\
              password = \"{ADMIN_PASSWORD}\"\ntoken = \"{ADMIN_TOKEN}\"\n",
-            self.data_dir(),
+            self.data_dir().display(),
             self.settings
         );
         fs::write(&file, text).unwrap();
