@@ -318,6 +318,26 @@ async fn a_new_name_alone_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_name_is_no_proof_of_the_password_and_lengthens_no_session() {
+    let server = Server::start().await;
+    let old = register(&server, "ann").await;
+    server.clock.advance(Duration::from_mins(11));
+    for name in ["anna", "anna"] {
+        let (_, body) = change(&server, &old, &json!({"newUsername": name})).await;
+        let fresh = token(&body);
+        let (_, me) = answer(server.get("/users/me").bearer_auth(&fresh)).await;
+        let path = format!("/1/users/{}", me["uid"].as_str().unwrap());
+        let takeover =
+            server.request(Method::PATCH, &path).bearer_auth(&fresh).json(&json!({"password": OTHER_PASSWORD}));
+        assert_eq!(answer(takeover).await.0, StatusCode::FORBIDDEN, "{name}");
+    }
+    let (_, body) = change(&server, &old, &json!({"newUsername": "ann"})).await;
+    let fresh = token(&body);
+    assert_eq!(answer(server.post(LOGOUT).bearer_auth(&old)).await.0, StatusCode::OK);
+    assert_eq!(state(&server, &fresh).await, not_authenticated("Invalid token format"), "one session, one end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_letter_case_is_another_name_for_the_same_user() {
     let server = Server::start().await;
     let ann = register(&server, "ann").await;
