@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod across;
+mod argon;
 mod cli;
 mod harness;
 mod house;
 mod imports;
 mod rest;
 mod source;
+mod x_access_token;
