@@ -2,9 +2,7 @@
 
 use super::issue::{Beginning, Issued};
 use super::tokens::{Created, Draft};
-use crate::app::App;
 use crate::app::{App, Registration};
-use crate::config::Registration;
 use crate::domain::caller::{Caller, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;

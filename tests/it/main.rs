@@ -6,5 +6,6 @@ mod cli;
 mod harness;
 mod house;
 mod imports;
+mod iron;
 mod rest;
 mod source;
