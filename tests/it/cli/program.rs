@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// A password that the policy takes, as a line of input.
 pub(super) const PASSWORD: &str = "correct horse battery\n";
 
-const RUN_MAX: Duration = Duration::from_secs(60);
+const RUN_MAX: Duration = Duration::from_mins(1);
 
 /// A data directory with one administrator, `admin`.
 pub(super) struct DataDirectory {
