@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
+mod across;
+mod argon;
 mod cli;
 mod harness;
 mod house;
@@ -9,3 +11,4 @@ mod imports;
 mod iron;
 mod rest;
 mod source;
+mod x_access_token;
