@@ -8,6 +8,7 @@ mod cli;
 mod harness;
 mod house;
 mod imports;
+mod iron;
 mod rest;
 mod source;
 mod x_access_token;
