@@ -58,9 +58,14 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         }
         None => None,
     };
-    let (id, now) = (user.id, app.now());
+    let (id, own, now) = (user.id, caller.is(user.id), app.now());
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            // While the password was hashed, the caller's own credentials may have ended.
+            let before = users::reread(tx, id).await?;
+            if own && (!before.is_active() || before.credential_version != user.credential_version) {
+                return Err(Error::Unauthenticated(Unauthenticated::Ended));
+            }
             if let Some(email) = &email {
                 change_email(tx, id, email, now).await?;
             }
