@@ -1,15 +1,15 @@
 //! Changes a user's own account, or another's for an administrator.
 
-use super::issue::{Beginning, Issued};
+use super::issue::{Beginning, Issued, issue};
 use super::sign_in::check_current_password;
 use super::{sign_up, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
-use crate::domain::error::{Error, Result};
-use crate::domain::id::UserId;
+use crate::domain::error::{Error, Result, Unauthenticated};
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::password::{Password, PasswordHash};
-use crate::domain::session::Dialect;
+use crate::domain::session::{Dialect, Session};
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
 use crate::store::{self, Tx, UserChange};
 
@@ -58,9 +58,14 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         }
         None => None,
     };
-    let (id, now) = (user.id, app.now());
+    let (id, own, now) = (user.id, caller.is(user.id), app.now());
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            // While the password was hashed, the caller's own credentials may have ended.
+            let before = users::reread(tx, id).await?;
+            if own && (!before.is_active() || before.credential_version != user.credential_version) {
+                return Err(Error::Unauthenticated(Unauthenticated::Ended));
+            }
             if let Some(email) = &email {
                 change_email(tx, id, email, now).await?;
             }
@@ -139,19 +144,20 @@ pub struct ChangeProfile {
 
 /// What became of a change of one's profile.
 pub struct Profile {
-    /// The user and fresh tokens: of a new session after a change of password.
+    /// The user and fresh tokens: of a new session after a change of password, else of the caller's.
     pub issued: Issued,
     /// Whether anything was changed.
     pub changed: bool,
 }
 
 /// Changes one's own name and password, together or not at all. A new password ends every
-/// session; the answer carries a new one.
+/// session; the answer carries a new one. A new name alone goes on with the caller's: a session
+/// that began anew would pass for a proof of the password.
 ///
 /// # Errors
 ///
 /// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
-/// [`Error::Forbidden`] for an API token.
+/// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
 pub async fn change_profile(
     app: &App,
     caller: &Caller,
@@ -160,9 +166,9 @@ pub async fn change_profile(
     origin: &Origin,
 ) -> Result<Profile> {
     let user = caller.require_user()?.clone();
-    if !matches!(caller.credential(), Credential::Session { .. }) {
+    let Credential::Session { id: session_id, .. } = caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
-    }
+    };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
     let hash = match input.new_password {
         Some((new, current)) => Some(new_hash(app, &user, new_username.as_ref(), new, current).await?),
@@ -171,25 +177,34 @@ pub async fn change_profile(
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
     let (id, version, now) = (user.id, user.credential_version, app.now());
-    let (beginning, user) = app
+    let (session, beginning, user) = app
         .store()
         .write(async move |tx: &Tx<'_>| {
-            // Another request may have ended this session while the password was hashed.
-            let before = users::reread(tx, id).await?;
-            if before.credential_version != version || !before.is_active() {
-                return Err(Error::WrongCurrentPassword);
+            let session = still_lives(tx, session_id, now).await?;
+            if users::reread(tx, id).await?.credential_version != version {
+                return Err(Error::Unauthenticated(Unauthenticated::Ended));
             }
             if let Some(username) = &new_username {
                 store::users::update(tx, id, UserChange::Username(username), now).await?;
             }
             if let Some(hash) = &hash {
                 users::replace_password(tx, id, hash.as_str(), now).await?;
+                beginning.insert(tx, id).await?;
             }
-            beginning.insert(tx, id).await?;
-            Ok((beginning, users::reread(tx, id).await?))
+            Ok((session, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
         })
         .await?;
-    Ok(Profile { issued: beginning.issue(app, user)?, changed })
+    let issued = match beginning {
+        Some(beginning) => beginning.issue(app, user)?,
+        None => issue(app, &session, user, now)?,
+    };
+    Ok(Profile { issued, changed })
+}
+
+/// Another request may have ended the session while the password was hashed.
+async fn still_lives(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<Session> {
+    let session = store::sessions::find(tx, id).await?.filter(|session| session.lives(now));
+    session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
 }
 
 async fn new_hash(

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
+mod across;
+mod argon;
 mod cli;
 mod harness;
 mod house;
 mod imports;
+mod iron;
 mod rest;
 mod server;
 mod source;
+mod x_access_token;
