@@ -9,6 +9,7 @@ mod harness;
 mod house;
 mod imports;
 mod iron;
+mod logs;
 mod rest;
 mod server;
 mod source;
