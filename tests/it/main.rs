@@ -5,6 +5,7 @@
 mod across;
 mod argon;
 mod cli;
+mod feed;
 mod harness;
 mod house;
 mod imports;
