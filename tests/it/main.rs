@@ -9,6 +9,7 @@ mod harness;
 mod house;
 mod imports;
 mod iron;
+mod readme;
 mod rest;
 mod source;
 mod x_access_token;
