@@ -2,7 +2,7 @@
 
 use super::issue::{Beginning, Issued, issue};
 use super::sign_in::check_current_password;
-use super::{sign_up, users};
+use super::{policy, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
@@ -53,7 +53,7 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         Some(password) => {
             let (now_email, username) = users::names(&user);
             let email = email.as_ref().or(now_email.as_ref());
-            let password = sign_up::check_policy(password, email, username.as_ref(), "password")?;
+            let password = policy::check(password, email, username.as_ref(), "password")?;
             Some(app.gate().hash(password).await?)
         }
         None => None,
@@ -215,7 +215,7 @@ async fn new_hash(
     current: Password,
 ) -> Result<PasswordHash> {
     let (email, username) = users::names(user);
-    let password = sign_up::check_policy(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
+    let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
     check_current_password(app, user, current).await?;
     app.gate().hash(password).await
 }

@@ -76,6 +76,7 @@ impl<'a> Question<'a> {
     }
 
     /// Asks until it is refused, which must be soon.
+    #[expect(clippy::print_stdout, reason = "how soon is worth reading with --nocapture")]
     async fn is_soon_refused(&self, what: &str) {
         let changed = Instant::now();
         while self.is_admitted().await {

@@ -11,6 +11,7 @@ mod house;
 mod imports;
 mod iron;
 mod logs;
+mod readme;
 mod rest;
 mod server;
 mod source;

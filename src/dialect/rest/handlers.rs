@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::wire::{self, Failure, Wording};
 use crate::actions::credentials;
+use crate::actions::policy;
 use crate::actions::recovery;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
@@ -47,7 +48,7 @@ pub(super) async fn register(State(app): State<App>, request: Request) -> Answer
     }
     let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
     if let Some(password) = &password
-        && let Err(Error::Invalid(faults)) = sign_up::check_policy(password.clone(), email.as_ref(), None, "password")
+        && let Err(Error::Invalid(faults)) = policy::check(password.clone(), email.as_ref(), None, "password")
     {
         for fault in faults {
             form.fault(fault.field, fault.message);
