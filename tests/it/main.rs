@@ -5,9 +5,12 @@
 mod across;
 mod argon;
 mod cli;
+mod crash;
+mod faults;
 mod harness;
 mod house;
 mod imports;
 mod rest;
 mod source;
+mod syncs;
 mod x_access_token;
