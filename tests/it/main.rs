@@ -5,6 +5,8 @@
 mod across;
 mod argon;
 mod cli;
+mod crash;
+mod faults;
 mod harness;
 mod house;
 mod imports;
@@ -12,4 +14,5 @@ mod iron;
 mod readme;
 mod rest;
 mod source;
+mod syncs;
 mod x_access_token;
