@@ -8,4 +8,5 @@ mod harness;
 mod house;
 mod imports;
 mod rest;
+mod sessions;
 mod source;
