@@ -7,6 +7,8 @@ mod registration;
 mod shapes;
 mod verification;
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -51,9 +53,16 @@ pub(crate) async fn welcome(server: &Server, bearer: &str) -> StatusCode {
     answer(server.post("/auth").bearer_auth(bearer)).await.0
 }
 
+/// How many mails there are. The next one will be the last: mails are sorted by their time, and
+/// the clock would stand still.
+pub(crate) fn next_mail(server: &Server) -> usize {
+    server.clock.advance(Duration::from_millis(1));
+    server.mails().len()
+}
+
 /// The token of a fresh reset mail.
 pub(crate) async fn reset_token(server: &Server, email: &str) -> String {
-    let before = server.mails().len();
+    let before = next_mail(server);
     let (status, body) = server.post_json("/auth/forgot-password", &json!({"email": email})).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     token_in(server.wait_for_mails(before + 1).await.last().unwrap())
@@ -61,7 +70,7 @@ pub(crate) async fn reset_token(server: &Server, email: &str) -> String {
 
 /// The token of a fresh verification mail.
 pub(crate) async fn verification_token(server: &Server, bearer: &str) -> String {
-    let before = server.mails().len();
+    let before = next_mail(server);
     let (status, body) = answer(server.post("/auth/send-verification-email").bearer_auth(bearer)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     token_in(server.wait_for_mails(before + 1).await.last().unwrap())

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::{assert_failure, fields, login};
-use crate::harness::{Server, answer};
+use crate::harness::{ADMIN_EMAIL, Server, answer};
 
 async fn register(server: &Server, email: &str, password: &str) -> (StatusCode, serde_json::Value) {
     let body = json!({"name": "Ann", "email": email, "password": password, "confirm": password});
@@ -21,7 +21,7 @@ async fn the_policy_refuses_what_is_short_long_common_or_the_login_name() {
         "a\u{308}".repeat(4),
         "x".repeat(1_025),
         "\u{e4}".repeat(513),
-        "x".repeat(900_000),
+        "x".repeat(500_000),
         "password".to_owned(),
         "PassWord".to_owned(),
         "12345678".to_owned(),
@@ -53,13 +53,12 @@ async fn the_policy_asks_for_no_composition() {
 async fn a_password_over_the_limit_is_refused_at_login_before_any_hash() {
     // One hash at a time and no queue: whatever is hashed keeps others from it.
     let server = Server::start_with("[passwords]\nthreads = 1\nmax_wait = \"1ms\"").await;
-    server.register("ann@example.com").await;
-    let body = json!({"email": "ann@example.com", "password": "x".repeat(1_025)});
+    let body = json!({"email": ADMIN_EMAIL, "password": "x".repeat(1_025)});
     let attempts = (0..32).map(|_| tokio::spawn(answer(server.post("/auth/login").json(&body))));
     for attempt in attempts.collect::<Vec<_>>() {
         assert_eq!(fields(&attempt.await.unwrap()), ["password"]);
     }
-    let huge = login(&server, "ann@example.com", &"x".repeat(1_000_000)).await;
+    let huge = login(&server, ADMIN_EMAIL, &"x".repeat(1_000_000)).await;
     assert_eq!(fields(&huge), ["password"]);
 }
 

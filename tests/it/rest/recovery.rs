@@ -2,26 +2,34 @@
 
 use std::time::Duration;
 
-use reqwest::header::HOST;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
-    assert_failure, create_api_token, database, fields, iron, login, refresh, reset, reset_token, set_status, text,
-    verification_token, verify, welcome,
+    assert_failure, create_api_token, database, fields, iron, login, next_mail, refresh, reset, reset_token,
+    set_status, text, verification_token, verify, welcome,
 };
-use crate::harness::{ADMIN_TOKEN, PASSWORD, Server, answer, token_in};
+use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, PASSWORD, Server, answer, token_in};
 
 const FORGOT: &str = "/auth/forgot-password";
 const NEW: &str = "another pass phrase";
 
-/// The mails once everything that was asked for is done: errands are run in order, and the last
-/// is for the administrator.
+/// The mails to users once everything that was asked for is done: errands are run in order, and
+/// the last one here is for the administrator.
 async fn all_mails(server: &Server) -> Vec<String> {
-    reset_token(server, crate::harness::ADMIN_EMAIL).await;
-    let mut mails = server.mails();
-    assert!(mails.pop().unwrap().contains(&format!("To: {}\r\n", crate::harness::ADMIN_EMAIL)));
-    mails
+    let to_admin = |mail: &String| mail.contains(&format!("To: {ADMIN_EMAIL}\r\n"));
+    let before = server.mails().iter().filter(|mail| to_admin(mail)).count();
+    next_mail(server);
+    let (status, _) = server.post_json(FORGOT, &json!({"email": ADMIN_EMAIL})).await;
+    assert_eq!(status, StatusCode::OK);
+    for _ in 0..400 {
+        let (admins, users): (Vec<_>, Vec<_>) = server.mails().into_iter().partition(to_admin);
+        if admins.len() > before {
+            return users;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("no mail to the administrator");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,8 +46,7 @@ async fn a_stranger_learns_nothing_and_no_mail_is_written() {
     }
     let mails = server.wait_for_mails(1).await;
     assert!(mails[0].contains("To: ann@example.com\r\n"), "{}", mails[0]);
-    let after: Vec<String> = all_mails(&server).await;
-    assert_eq!(after.len(), 1);
+    assert_eq!(all_mails(&server).await.len(), 1);
 }
 
 /// CVE-2025-64101.
@@ -64,19 +71,16 @@ async fn the_link_is_the_configured_one_whatever_the_headers_say() {
         ("Origin", "https://evil.example"),
         ("Referer", "https://evil.example/"),
     ];
-    for (number, (name, value)) in headers.into_iter().enumerate() {
+    for (name, value) in headers {
+        let before = next_mail(&server);
         let request = server.post(FORGOT).header(name, value).json(&json!({"email": "ann@example.com"}));
         assert_eq!(answer(request).await.0, StatusCode::OK, "{name}: {value}");
-        let mail = server.wait_for_mails(number + 1).await.pop().unwrap();
+        let mail = server.wait_for_mails(before + 1).await.pop().unwrap();
         let link = format!("https://id.example.com/sso/reset-password?token={}\r\n", token_in(&mail));
         assert!(mail.contains(&link), "{name}: {value}\n{mail}");
         assert!(!mail.contains("evil") && !mail.contains("gopher") && !mail.contains("666"), "{name}: {value}\n{mail}");
         assert_eq!(mail.matches("://").count(), 1, "{mail}");
     }
-    let mut both = server.post(FORGOT).header(HOST, "evil.example").header("X-Forwarded-Host", "evil.example");
-    both = both.json(&json!({"email": "ann@example.com"}));
-    assert_eq!(answer(both).await.0, StatusCode::OK);
-    assert!(!server.wait_for_mails(headers.len() + 1).await.pop().unwrap().contains("evil"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -129,7 +133,8 @@ async fn mail_goes_to_the_stored_address_alone() {
     let (status, _) = server.post_json(FORGOT, &json!({"email": "MI\u{212a}E@\u{ff45}xample.com"})).await;
     assert_eq!(status, StatusCode::OK);
     let mails = all_mails(&server).await;
-    let mail = mails.last().unwrap();
+    assert_eq!(mails.len(), 1);
+    let mail = &mails[0];
     assert!(mail.contains("To: mike@example.com\r\n"), "{mail}");
     assert!(!mail.contains("eve") && !mail.contains("Cc:"), "{mail}");
 }
