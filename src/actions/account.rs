@@ -46,7 +46,8 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let user = users::get(app, caller, user).await?;
     let administration = if caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
-    if email.is_some() || input.password.is_some() {
+    let needs_proof = caller.is(user.id) && (email.is_some() || input.password.is_some());
+    if needs_proof {
         prove_oneself(app, caller, &user, input.current_password).await?;
     }
     let hash = match input.password {
@@ -61,6 +62,9 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let (id, now) = (user.id, app.now());
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            if needs_proof {
+                require_proof_to_hold(tx, &user).await?;
+            }
             if let Some(email) = &email {
                 change_email(tx, id, email, now).await?;
             }
@@ -76,13 +80,21 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
 /// Changes to oneself need the current password or a fresh session; an administrator changes
 /// others without.
 async fn prove_oneself(app: &App, caller: &Caller, user: &User, current: Option<Password>) -> Result<()> {
-    if !caller.is(user.id) {
-        return Ok(());
-    }
     match current {
         Some(password) => check_current_password(app, user, password).await,
         None if caller.is_fresh(app.now()) => Ok(()),
         None => Err(Error::ReauthenticationRequired),
+    }
+}
+
+/// What was proven against `user` is worthless where a reset came in between, while a hash was
+/// waited for: whoever knew the old password would undo it.
+async fn require_proof_to_hold(tx: &Tx<'_>, user: &User) -> Result<()> {
+    let present = users::reread(tx, user.id).await?;
+    if present.is_active() && present.credential_version == user.credential_version {
+        Ok(())
+    } else {
+        Err(Error::ReauthenticationRequired)
     }
 }
 
@@ -117,9 +129,15 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Times
 /// [`Error::LastAdministrator`].
 pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password: Option<Password>) -> Result<()> {
     let user = users::get(app, caller, user).await?;
-    prove_oneself(app, caller, &user, current_password).await?;
+    let is_own = caller.is(user.id);
+    if is_own {
+        prove_oneself(app, caller, &user, current_password).await?;
+    }
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            if is_own {
+                require_proof_to_hold(tx, &user).await?;
+            }
             let user = users::reread(tx, user.id).await?;
             users::keep_an_administrator(tx, &user).await?;
             store::projects::record_deletion_of_owner(tx, user.id).await?;

@@ -330,3 +330,28 @@ async fn disabling_or_deleting_a_user_ends_pending_resets() {
     set_status(&server, "disabled@example.com", "active").await;
     assert_failure(&reset(&server, &disabled, NEW).await, StatusCode::UNAUTHORIZED);
 }
+
+/// Whoever knew the old password may have a change of it under way, waiting for its hash, when
+/// the reset comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_on_the_strength_of_the_old_password_does_not_overtake_a_reset() {
+    let server = Server::start_with("[passwords]\nthreads = 1\nmax_wait = \"60s\"").await;
+    let ann = server.register("ann@example.com").await;
+    let token = reset_token(&server, "ann@example.com").await;
+    let send = |request: reqwest::RequestBuilder| tokio::spawn(answer(request));
+    let credentials = json!({"email": "nobody@example.com", "password": PASSWORD});
+    let before: Vec<_> = (0..8).map(|_| send(server.post("/auth/login").json(&credentials))).collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The change checks the old password, then queues up again for the hash of the new one, by
+    // when the reset stands before it.
+    let change = server.request(Method::PATCH, "/1/users/ann@example.com").bearer_auth(text(&ann, "/accessToken"));
+    let change = send(change.json(&json!({"password": "the attacker's phrase", "current_password": PASSWORD})));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(reset(&server, &token, NEW).await.0, StatusCode::OK);
+    let (status, body) = change.await.unwrap();
+    assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
+    for login in before {
+        assert_eq!(login.await.unwrap().0, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(login(&server, "ann@example.com", NEW).await.0, StatusCode::OK);
+}
