@@ -1,15 +1,15 @@
 //! Changes a user's own account, or another's for an administrator.
 
-use super::issue::{Beginning, Issued};
+use super::issue::{Beginning, Issued, issue};
 use super::sign_in::check_current_password;
-use super::{sign_up, users};
+use super::{policy, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
-use crate::domain::error::{Error, Result};
-use crate::domain::id::UserId;
+use crate::domain::error::{Error, Result, Unauthenticated};
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::password::{Password, PasswordHash};
-use crate::domain::session::Dialect;
+use crate::domain::session::{Dialect, Session};
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
 use crate::store::{self, Tx, UserChange};
 
@@ -46,15 +46,15 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let user = users::get(app, caller, user).await?;
     let administration = if caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
-    let needs_proof = caller.is(user.id) && (email.is_some() || input.password.is_some());
-    if needs_proof {
+    let own = caller.is(user.id);
+    if own && (email.is_some() || input.password.is_some()) {
         prove_oneself(app, caller, &user, input.current_password).await?;
     }
     let hash = match input.password {
         Some(password) => {
             let (now_email, username) = users::names(&user);
             let email = email.as_ref().or(now_email.as_ref());
-            let password = sign_up::check_policy(password, email, username.as_ref(), "password")?;
+            let password = policy::check(password, email, username.as_ref(), "password")?;
             Some(app.gate().hash(password).await?)
         }
         None => None,
@@ -62,8 +62,8 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let (id, now) = (user.id, app.now());
     app.store()
         .write(async move |tx: &Tx<'_>| {
-            if needs_proof {
-                require_proof_to_hold(tx, &user).await?;
+            if own {
+                require_unchanged(tx, &user).await?;
             }
             if let Some(email) = &email {
                 change_email(tx, id, email, now).await?;
@@ -87,14 +87,14 @@ async fn prove_oneself(app: &App, caller: &Caller, user: &User, current: Option<
     }
 }
 
-/// What was proven against `user` is worthless where a reset came in between, while a hash was
-/// waited for: whoever knew the old password would undo it.
-async fn require_proof_to_hold(tx: &Tx<'_>, user: &User) -> Result<()> {
-    let present = users::reread(tx, user.id).await?;
-    if present.is_active() && present.credential_version == user.credential_version {
+/// While hashes were waited for, the caller's credentials may have ended. Whoever knew the old
+/// password would undo the reset that ended them.
+async fn require_unchanged(tx: &Tx<'_>, before: &User) -> Result<()> {
+    let present = users::reread(tx, before.id).await?;
+    if present.is_active() && present.credential_version == before.credential_version {
         Ok(())
     } else {
-        Err(Error::ReauthenticationRequired)
+        Err(Error::Unauthenticated(Unauthenticated::Ended))
     }
 }
 
@@ -129,14 +129,14 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Times
 /// [`Error::LastAdministrator`].
 pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password: Option<Password>) -> Result<()> {
     let user = users::get(app, caller, user).await?;
-    let is_own = caller.is(user.id);
-    if is_own {
+    let own = caller.is(user.id);
+    if own {
         prove_oneself(app, caller, &user, current_password).await?;
     }
     app.store()
         .write(async move |tx: &Tx<'_>| {
-            if is_own {
-                require_proof_to_hold(tx, &user).await?;
+            if own {
+                require_unchanged(tx, &user).await?;
             }
             let user = users::reread(tx, user.id).await?;
             users::keep_an_administrator(tx, &user).await?;
@@ -157,19 +157,20 @@ pub struct ChangeProfile {
 
 /// What became of a change of one's profile.
 pub struct Profile {
-    /// The user and fresh tokens: of a new session after a change of password.
+    /// The user and fresh tokens: of a new session after a change of password, else of the caller's.
     pub issued: Issued,
     /// Whether anything was changed.
     pub changed: bool,
 }
 
 /// Changes one's own name and password, together or not at all. A new password ends every
-/// session; the answer carries a new one.
+/// session; the answer carries a new one. A new name alone goes on with the caller's: a session
+/// that began anew would pass for a proof of the password.
 ///
 /// # Errors
 ///
 /// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
-/// [`Error::Forbidden`] for an API token.
+/// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
 pub async fn change_profile(
     app: &App,
     caller: &Caller,
@@ -178,9 +179,9 @@ pub async fn change_profile(
     origin: &Origin,
 ) -> Result<Profile> {
     let user = caller.require_user()?.clone();
-    if !matches!(caller.credential(), Credential::Session { .. }) {
+    let Credential::Session { id: session_id, .. } = caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
-    }
+    };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
     let hash = match input.new_password {
         Some((new, current)) => Some(new_hash(app, &user, new_username.as_ref(), new, current).await?),
@@ -189,25 +190,34 @@ pub async fn change_profile(
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
     let (id, version, now) = (user.id, user.credential_version, app.now());
-    let (beginning, user) = app
+    let (session, beginning, user) = app
         .store()
         .write(async move |tx: &Tx<'_>| {
-            // Another request may have ended this session while the password was hashed.
-            let before = users::reread(tx, id).await?;
-            if before.credential_version != version || !before.is_active() {
-                return Err(Error::WrongCurrentPassword);
+            let session = still_lives(tx, session_id, now).await?;
+            if users::reread(tx, id).await?.credential_version != version {
+                return Err(Error::Unauthenticated(Unauthenticated::Ended));
             }
             if let Some(username) = &new_username {
                 store::users::update(tx, id, UserChange::Username(username), now).await?;
             }
             if let Some(hash) = &hash {
                 users::replace_password(tx, id, hash.as_str(), now).await?;
+                beginning.insert(tx, id).await?;
             }
-            beginning.insert(tx, id).await?;
-            Ok((beginning, users::reread(tx, id).await?))
+            Ok((session, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
         })
         .await?;
-    Ok(Profile { issued: beginning.issue(app, user)?, changed })
+    let issued = match beginning {
+        Some(beginning) => beginning.issue(app, user)?,
+        None => issue(app, &session, user, now)?,
+    };
+    Ok(Profile { issued, changed })
+}
+
+/// Another request may have ended the session while the password was hashed.
+async fn still_lives(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<Session> {
+    let session = store::sessions::find(tx, id).await?.filter(|session| session.lives(now));
+    session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
 }
 
 async fn new_hash(
@@ -218,7 +228,7 @@ async fn new_hash(
     current: Password,
 ) -> Result<PasswordHash> {
     let (email, username) = users::names(user);
-    let password = sign_up::check_policy(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
+    let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
     check_current_password(app, user, current).await?;
     app.gate().hash(password).await
 }

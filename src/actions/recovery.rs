@@ -4,7 +4,7 @@
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
-use super::{sign_up, users};
+use super::{policy, users};
 use crate::app::{App, Errand, Errands};
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
@@ -127,7 +127,7 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
     };
     let user = user.ok_or(Error::BadToken)?;
     let (email, username) = users::names(&user);
-    let password = sign_up::check_policy(password, email.as_ref(), username.as_ref(), "password")?;
+    let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     app.store()
         .write(async move |tx: &Tx<'_>| {

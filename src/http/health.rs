@@ -1,7 +1,5 @@
 //! The two questions that a supervisor asks, and the answers on paths that no dialect owns.
 
-use std::any::Any;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -43,12 +41,9 @@ pub fn not_found() -> Response {
     problem(StatusCode::NOT_FOUND, "Not Found", "there is nothing at this path")
 }
 
-/// The answer of a handler that panicked; what was thrown goes to the log.
+/// The answer where a handler outside of every dialect panicked; the text is for the log.
 #[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands over what was thrown")]
-pub fn panicked(thrown: Box<dyn Any + Send>) -> Response {
-    let text = thrown.downcast_ref::<&str>().copied().map(str::to_owned);
-    let text = text.or_else(|| thrown.downcast_ref::<String>().cloned()).unwrap_or_default();
+pub fn broken(cause: String) -> Response {
     let answer = problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", "a fault of the server");
-    FailureCause(format!("a handler panicked: {text}")).attach(answer)
+    FailureCause(cause).attach(answer)
 }

@@ -15,6 +15,8 @@ pub struct Mount {
     pub owns: fn(&str) -> bool,
     /// The answer on a path of its own that has no route.
     pub not_found: fn() -> Response,
+    /// The answer where a handler panicked; the text is for the log.
+    pub broken: fn(String) -> Response,
 }
 
 /// Whether `path` is `root` or lies below it.

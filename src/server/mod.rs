@@ -13,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{first_admin, housekeeping, recovery};
+use crate::actions::first_admin::{self, FirstAdmin};
+use crate::actions::{housekeeping, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -37,7 +38,8 @@ pub struct Start {
 pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
-    let server = Running::start(settings, start, Clock::System).await?;
+    let mut server = Running::start(settings, start, Clock::System).await?;
+    server.announce()?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: answering what is in flight"),
         _ = interrupt.recv() => tracing::info!("SIGINT: answering what is in flight"),
@@ -50,6 +52,7 @@ pub struct Running {
     app: App,
     address: SocketAddr,
     listening: listen::Listening,
+    first_admin: Option<FirstAdmin>,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -71,13 +74,20 @@ impl Running {
         let first = first_admin::ensure(&app).await.map_err(announce::explain)?;
         let (stop, stopped) = watch::channel(false);
         let listening = listen::serve(socket, &app, stopped.clone()).await?;
-        announce::first_admin(&app, first)?;
-        announce::listening(&app, address)?;
         let workers = vec![
             tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
-        Ok(Self { app, address, listening, stop, workers })
+        Ok(Self { app, address, listening, first_admin: Some(first), stop, workers })
+    }
+
+    /// Says how the first administrator signs in, where that was made up, and where the server
+    /// listens.
+    fn announce(&mut self) -> anyhow::Result<()> {
+        if let Some(first) = self.first_admin.take() {
+            announce::first_admin(&self.app, first)?;
+        }
+        announce::listening(&self.app, self.address)
     }
 
     /// Where it listens.

@@ -1,12 +1,14 @@
 //! Every mount in one list, and the layers around all of them.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::Body;
 use axum::http::Uri;
 use axum::response::Response;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::app::App;
 use crate::dialect;
@@ -30,12 +32,32 @@ pub(super) fn router(app: &App) -> anyhow::Result<Router> {
             continue;
         }
         let prefix = settings.prefix.as_str().to_owned();
-        router = if prefix.is_empty() { router.merge(mount.router) } else { router.nest(&prefix, mount.router) };
+        let mounted = mount.router.layer(panics(mount.broken));
+        router = if prefix.is_empty() { router.merge(mounted) } else { router.nest(&prefix, mounted) };
         owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
     }
     let owners: Arc<[Owner]> = owners.into();
     let router = router.fallback(async move |uri: Uri| nothing_here(&owners, uri.path()));
     around(router, app)
+}
+
+/// How a dialect says that a handler panicked.
+#[derive(Clone, Copy)]
+struct Panicked(fn(String) -> Response);
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, thrown: Box<dyn Any + Send>) -> Response {
+        let text = thrown.downcast_ref::<&str>().copied().map(str::to_owned);
+        let text = text.or_else(|| thrown.downcast_ref::<String>().cloned()).unwrap_or_default();
+        (self.0)(format!("a handler panicked: {text}"))
+    }
+}
+
+/// A panic in a handler becomes the answer `broken`.
+fn panics(broken: fn(String) -> Response) -> CatchPanicLayer<Panicked> {
+    CatchPanicLayer::custom(Panicked(broken))
 }
 
 fn nothing_here(owners: &[Owner], path: &str) -> Response {
@@ -46,7 +68,7 @@ fn nothing_here(owners: &[Owner], path: &str) -> Response {
 fn around(router: Router, app: &App) -> anyhow::Result<Router> {
     let origins: Vec<String> =
         app.settings().http.cors_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-    let mut router = router.layer(CatchPanicLayer::custom(health::panicked));
+    let mut router = router.layer(panics(health::broken));
     if let Some(cors) = cors::layer(&origins).context("http.cors_origins cannot be used")? {
         router = router.layer(cors);
     }

@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops there")]
 
 mod across;
+mod argon;
 mod cli;
 mod harness;
 mod house;
 mod imports;
+mod iron;
+mod readme;
 mod rest;
 mod sessions;
 mod source;
+mod x_access_token;

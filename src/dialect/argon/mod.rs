@@ -11,12 +11,13 @@ use axum::routing::{get, post, put};
 
 use self::wire::Failure;
 use crate::app::App;
+use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::Argon, router: router(app), owns: |path| lies_below(path, "/api"), not_found }
+    Mount { dialect: Dialect::Argon, router: router(app), owns: |path| lies_below(path, "/api"), not_found, broken }
 }
 
 fn router(app: &App) -> Router {
@@ -33,4 +34,8 @@ fn router(app: &App) -> Router {
 
 fn not_found() -> Response {
     Failure::new(StatusCode::NOT_FOUND, "Not found").into_response()
+}
+
+fn broken(cause: String) -> Response {
+    Failure::from(Error::Internal(cause)).into_response()
 }

@@ -22,7 +22,7 @@ use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::Iron, router: router(app), owns: |path| lies_below(path, "/1"), not_found }
+    Mount { dialect: Dialect::Iron, router: router(app), owns: |path| lies_below(path, "/1"), not_found, broken }
 }
 
 fn router(app: &App) -> Router {
@@ -54,4 +54,8 @@ async fn method_not_allowed(method: Method) -> Response {
 /// The same as for a thing that does not exist.
 fn not_found() -> Response {
     Failure::from(Error::NotFound).into_response()
+}
+
+fn broken(cause: String) -> Response {
+    Failure::from(Error::Internal(cause)).into_response()
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::wire::{self, Failure, Wording};
 use crate::actions::credentials;
+use crate::actions::policy;
 use crate::actions::recovery;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
@@ -55,7 +56,7 @@ fn confirmed_password(form: &mut Form, email: Option<&Email>) -> Option<Password
     {
         form.fault("confirm", "must be the same as password");
     }
-    if let Err(Error::Invalid(faults)) = sign_up::check_policy(password.clone(), email, None, "password") {
+    if let Err(Error::Invalid(faults)) = policy::check(password.clone(), email, None, "password") {
         for fault in faults {
             form.fault(fault.field, fault.message);
         }

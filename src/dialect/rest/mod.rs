@@ -10,12 +10,13 @@ use axum::routing::post;
 
 use self::wire::Failure;
 use crate::app::App;
+use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::Rest, router: router(app), owns: |path| lies_below(path, "/auth"), not_found }
+    Mount { dialect: Dialect::Rest, router: router(app), owns: |path| lies_below(path, "/auth"), not_found, broken }
 }
 
 fn router(app: &App) -> Router {
@@ -37,4 +38,8 @@ fn router(app: &App) -> Router {
 
 fn not_found() -> Response {
     Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path").into_response()
+}
+
+fn broken(cause: String) -> Response {
+    Failure::from(Error::Internal(cause)).into_response()
 }

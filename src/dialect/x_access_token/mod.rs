@@ -10,12 +10,13 @@ use axum::routing::{get, post};
 
 use self::wire::Failure;
 use crate::app::App;
+use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Mount, lies_below};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::XAccessToken, router: router(app), owns, not_found }
+    Mount { dialect: Dialect::XAccessToken, router: router(app), owns, not_found, broken }
 }
 
 fn owns(path: &str) -> bool {
@@ -38,4 +39,8 @@ fn router(app: &App) -> Router {
 
 fn not_found() -> Response {
     Failure::new(StatusCode::NOT_FOUND, "There is nothing at this path.").into_response()
+}
+
+fn broken(cause: String) -> Response {
+    Failure::from(Error::Internal(cause)).into_response()
 }

@@ -144,6 +144,11 @@ impl Failure {
     }
 }
 
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
@@ -156,7 +161,7 @@ impl From<Error> for Failure {
             Error::ReauthenticationRequired => {
                 Self::new(StatusCode::FORBIDDEN, "This change needs the current password or a fresh login.")
             }
-            Error::Forbidden(reason) => Self::new(StatusCode::FORBIDDEN, reason),
+            Error::Forbidden(reason) => Self::new(StatusCode::FORBIDDEN, &format!("{}.", capitalised(reason))),
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "Not found."),
             Error::Taken(field) => Self::invalid(&[Fault { field, message: "is already taken".to_owned() }]),
             Error::LastAdministrator => Self::new(StatusCode::CONFLICT, "The last administrator cannot go."),
