@@ -16,6 +16,7 @@ mod readme;
 mod logs;
 mod rest;
 mod server;
+mod sessions;
 mod source;
 mod syncs;
 mod x_access_token;
