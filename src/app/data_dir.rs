@@ -1,7 +1,8 @@
 //! The data directory: made with the right modes, held alone while it is being set up, and its
 //! keys matched with its database.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
@@ -13,6 +14,8 @@ use crate::config::Settings;
 use crate::store::key_file::{self, KEY_FILE};
 use crate::store::key_material::KeyMaterial;
 use crate::store::{self, Store, Tx};
+
+const OWNER_ONLY: u32 = 0o700;
 
 /// Whether the data directory may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +36,39 @@ pub(super) fn prepare(path: &Path, presence: Presence) -> Result<File, OpenError
             "there is no doorward data in {shown}: name its directory with --data-dir, or start `doorward serve` once to make it"
         )));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+    let parents = parents_to_sync(path);
+    DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path).map_err(|error| {
         OpenError(format!("the data directory {shown} cannot be made ({error}): choose another with --data-dir"))
     })?;
     let directory = File::open(path)
         .map_err(|error| OpenError(format!("the data directory {shown} cannot be opened ({error})")))?;
-    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|error| {
-        OpenError(format!("the data directory {shown} must belong to this user ({error}): change its owner, or choose another with --data-dir"))
+    for parent in parents {
+        // Of a directory that may not be read, power loss may take the new entry.
+        let _ = File::open(parent).and_then(|parent| parent.sync_all());
+    }
+    restrict(&directory).map_err(|error| {
+        OpenError(format!(
+            "the mode of the data directory {shown} cannot be set to 0700 ({error}): make this user its owner, on a \
+             filesystem that can be written, or choose another with --data-dir"
+        ))
     })?;
     flock(&directory, FlockOperation::LockExclusive)
         .map_err(|error| OpenError(format!("the data directory {shown} cannot be locked ({error})")))?;
     Ok(directory)
+}
+
+/// The directories in which making this one leaves a new entry.
+fn parents_to_sync(path: &Path) -> Vec<&Path> {
+    let made = path.ancestors().take_while(|made| !made.is_dir());
+    let parents = made.filter_map(Path::parent);
+    parents.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }).collect()
+}
+
+fn restrict(directory: &File) -> io::Result<()> {
+    if directory.metadata()?.permissions().mode() & 0o7777 == OWNER_ONLY {
+        return Ok(());
+    }
+    directory.set_permissions(Permissions::from_mode(OWNER_ONLY))
 }
 
 /// The keys of this directory, made where both keys and database are new.
@@ -99,4 +124,19 @@ fn foreign(path: &Path) -> OpenError {
          is lost for good, `doorward serve --new-keys` goes on with this one, and every token and session is void",
         path.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_directories_that_get_a_new_entry_are_synced() {
+        assert_eq!(
+            parents_to_sync(Path::new("no-such/a/b")),
+            [Path::new("no-such/a"), "no-such".as_ref(), ".".as_ref()]
+        );
+        assert_eq!(parents_to_sync(Path::new("src/no-such")), [Path::new("src")]);
+        assert!(parents_to_sync(Path::new("src/app")).is_empty());
+    }
 }

@@ -6,6 +6,7 @@ use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
@@ -66,16 +67,22 @@ pub(super) fn first_admin(app: &App, first: FirstAdmin) -> anyhow::Result<()> {
         return say(&text);
     }
     let path = app.settings().data_dir.join(FILE);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    file.write_all(text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+    keep(&path, &text).with_context(|| {
+        format!(
+            "{} cannot be written, and so the secrets of the first administrator are lost: mend that, then set a \
+             password with `doorward user passwd {login}`",
+            path.display()
+        )
+    })?;
     tracing::info!(file = %path.display(), "how the first administrator signs in is in this file; delete it once read");
     Ok(())
+}
+
+/// Writes what nobody can be told again.
+fn keep(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn push(text: &mut String, name: &str, secret: &Secret) {
@@ -97,6 +104,10 @@ pub(super) fn explain(error: Error) -> anyhow::Error {
             let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
             anyhow!("the first administrator cannot be made: {}", faults.join("; "))
         }
+        Error::Unavailable(cause) => anyhow!(
+            "the first administrator can be neither found nor made: {cause}: if the disk is full, free some space; if \
+             the database is damaged, restore it from a backup"
+        ),
         other => anyhow!("the first administrator cannot be made: {other}"),
     }
 }

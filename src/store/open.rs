@@ -2,6 +2,7 @@
 //! does not work.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,10 +62,32 @@ pub(super) fn for_writing(path: &PathBuf) -> Result<Connection, OpenError> {
     open_writer(path).map_err(|error| OpenError::of(path, &error))
 }
 
-/// A database that was copied in may be open to others; what is written beside it copies its mode.
+/// A database that was copied in may be open to others, and so may what lies beside it.
 fn restrict(path: &Path) -> Result<(), OpenError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
-        .map_err(|error| OpenError(format!("the mode of {} cannot be set to 0600: {error}", path.display())))
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::set_permissions(&file, fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != ErrorKind::NotFound || suffix.is_empty() => {
+                let file = file.display();
+                return Err(OpenError(format!("the mode of {file} cannot be set to 0600: {error}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Brings everything into the one file and empties what lies beside it, where no other process
+/// works on the database: a stopped server leaves a file that can be copied alone.
+pub(super) fn settle(connection: &Connection) {
+    let settled = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(())));
+    if let Err(error) = settled {
+        // Nothing is lost: the next start reads what lies beside it.
+        tracing::debug!(%error, "the database's log stays beside it");
+    }
 }
 
 fn open_writer(path: &Path) -> rusqlite::Result<Connection> {

@@ -8,13 +8,13 @@ use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::changes::{self, Change};
-use super::open::OpenError;
+use super::open::{self, OpenError};
 use super::{CommitHook, Reads, Tx, sql};
 use crate::clock::Clock;
 use crate::domain::error::{Error, Result};
@@ -22,9 +22,12 @@ use crate::domain::error::{Error, Result};
 /// How many jobs share one commit at the most.
 const GROUP: usize = 128;
 
-/// The way to the writer's thread, which ends when this is dropped.
+/// The way to the writer's thread, which ends when this is dropped, with all that was handed to
+/// it done.
 pub(super) struct Writer {
-    jobs: Sender<Box<dyn Job>>,
+    /// None once it is being dropped.
+    jobs: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
@@ -35,11 +38,11 @@ impl Writer {
         on_commit: CommitHook,
     ) -> Result<Self, OpenError> {
         let (jobs, waiting) = channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("doorward-writer".to_owned())
             .spawn(move || Desk { store, clock, on_commit }.work(connection, &waiting))
             .map_err(|error| OpenError::new(format!("the writer's thread cannot be started: {error}")))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
     pub(super) async fn run<T, F>(&self, body: F) -> Result<T>
@@ -49,13 +52,29 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let job = Transaction { body: Some(body), outcome: None, answer };
-        self.jobs.send(Box::new(job)).map_err(|_| gone())?;
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(Box::new(job)).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread ends once nobody can hand it anything.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id()) {
+            // Its panic was reported where it happened.
+            let _ = thread.join();
+        }
     }
 }
 
 fn gone() -> Error {
     Error::Unavailable("the store's writer has ended".to_owned())
+}
+
+fn undone() -> Error {
+    Error::Unavailable("the store undid a transaction".to_owned())
 }
 
 /// One transaction's body on its way through the writer.
@@ -128,6 +147,7 @@ impl Desk {
                 job.answer();
             }
         }
+        open::settle(&connection);
     }
 
     /// Runs one group; the jobs come back with their outcomes, after the commit.
@@ -161,6 +181,11 @@ impl Desk {
 
     /// Runs one job; what it changed comes back where it stands.
     fn savepoint(&self, connection: &Connection, job: &mut dyn Job) -> Vec<Change> {
+        if connection.is_autocommit() {
+            // A full disk has undone the transaction: a savepoint outside of one would commit alone.
+            job.fail(undone());
+            return Vec::new();
+        }
         if let Err(error) = connection.execute_batch("savepoint job") {
             job.fail(sql::fault(&error));
             return Vec::new();
@@ -183,7 +208,7 @@ impl Desk {
 
     fn commit(&self, connection: &Connection, jobs: &mut [Box<dyn Job>], recorded: &[Change]) {
         let committed = if connection.is_autocommit() {
-            Err(Error::Unavailable("the store undid a transaction".to_owned()))
+            Err(undone())
         } else {
             connection.execute_batch("commit").map_err(|error| sql::fault(&error))
         };
@@ -207,5 +232,53 @@ fn again(error: &Error) -> Error {
         Error::Busy(wait) => Error::Busy(*wait),
         Error::Unavailable(cause) => Error::Unavailable(cause.clone()),
         other => Error::Internal(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::{meta, migrate};
+
+    /// A writer's desk over a database that may not grow, as on a full disk.
+    fn full() -> (TempDir, Desk, std::rc::Rc<Connection>) {
+        let folder = TempDir::new().unwrap();
+        let connection = open::for_writing(&folder.path().join("full.db")).unwrap();
+        migrate::run(&connection, Clock::System.now()).unwrap();
+        let pages: i64 = connection.query_row("pragma page_count", (), |row| row.get(0)).unwrap();
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        let store = open::next_store_id();
+        let connection = sql::connection_of_thread(store, || Ok(connection)).unwrap();
+        (folder, Desk { store, clock: Clock::System, on_commit: Arc::new(|_| {}) }, connection)
+    }
+
+    fn setting(name: &'static str, length: usize) -> (Box<dyn Job>, oneshot::Receiver<Result<()>>) {
+        let (answer, answered) = oneshot::channel();
+        let body = async move |tx: &Tx<'_>| meta::set(tx, name, &"x".repeat(length)).await;
+        (Box::new(Transaction { body: Some(body), outcome: None, answer }), answered)
+    }
+
+    #[test]
+    fn nothing_of_a_group_that_a_full_disk_undid_is_kept_or_acknowledged() {
+        let (_folder, desk, connection) = full();
+        let (jobs, waiting) = channel();
+        let (first, before) = setting("before", 1);
+        let (too_long, undone) = setting("too long", 1 << 20);
+        let (last, after) = setting("after", 1);
+        jobs.send(too_long).unwrap();
+        jobs.send(last).unwrap();
+        for job in desk.group(&connection, first, &waiting) {
+            job.answer();
+        }
+        for mut answered in [before, undone, after] {
+            assert!(matches!(answered.try_recv().unwrap(), Err(Error::Unavailable(_))));
+        }
+        let kept: i64 = connection.query_row("select count(*) from meta", (), |row| row.get(0)).unwrap();
+        assert_eq!(kept, 0);
+        assert!(connection.is_autocommit());
     }
 }

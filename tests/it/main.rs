@@ -5,6 +5,8 @@
 mod across;
 mod argon;
 mod cli;
+mod crash;
+mod faults;
 mod feed;
 mod harness;
 mod house;
@@ -14,5 +16,7 @@ mod logs;
 mod readme;
 mod rest;
 mod server;
+mod sessions;
 mod source;
+mod syncs;
 mod x_access_token;

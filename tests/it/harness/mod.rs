@@ -1,5 +1,7 @@
 //! The real server on a port of its own, and callers that speak to it over HTTP.
 
+pub(crate) mod process;
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,0 +1,50 @@
+//! The end of a server that was asked to end.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use super::{Data, ask, request, status};
+use crate::harness::process::{exchange, read_to_end, send, wait_for};
+use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD};
+
+const LOGINS: usize = 20;
+
+#[test]
+fn sigterm_answers_what_is_in_flight_refuses_what_is_new_and_ends_with_0() {
+    let data = Data::empty();
+    // Slow enough that most of them wait when the signal comes.
+    let launch = data.launch().variable("DOORWARD_PASSWORDS__ITERATIONS", "8");
+    let server = launch.variable("DOORWARD_PASSWORDS__MAX_WAIT", "60s").serve();
+    let address = server.address();
+    let body = format!(r#"{{"email":"{ADMIN_EMAIL}","password":"{ADMIN_PASSWORD}"}}"#);
+    let logins: Vec<_> = (0..LOGINS).map(|_| send(address, &request("POST /auth/login", &body))).collect();
+    // Connections are taken in order: once a later one is answered, all of these were taken.
+    assert_eq!(status(&exchange(address, &request("GET /healthz", ""))), 200);
+    thread::sleep(Duration::from_millis(50));
+
+    let mut answers: Vec<_> =
+        logins.into_iter().map(|mut login| thread::spawn(move || read_to_end(&mut login))).collect();
+    server.terminate();
+    let refused = wait_for("new connections to be refused", || TcpStream::connect(address).err());
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    let waiting = answers.iter().filter(|answer| !answer.is_finished()).count();
+    assert!(waiting > 0, "the signal came after all was answered");
+    for answer in answers.drain(..) {
+        let answer = answer.join().unwrap();
+        assert_eq!(status(&answer), 200, "{answer}");
+    }
+    let ended = server.ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let data = Data::new();
+    let server = data.launch().serve();
+    let idle = TcpStream::connect(server.address()).unwrap();
+    assert_eq!(status(&ask(&server, "GET /1/authentication", "")), 200);
+    server.stop();
+    drop(idle);
+}
