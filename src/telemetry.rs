@@ -41,6 +41,15 @@ pub fn init(filter: &str, format: Format) -> Result<(), BadFilter> {
     Ok(())
 }
 
+/// Has panics written to the log from here on, as one of its lines.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name(), place, cause = panic.payload_as_str(), "a thread panicked");
+    }));
+}
+
 /// A bare level is ours; the libraries below stay at `info` at most, because at `debug` some of
 /// them write what came over the wire. Who wants that names them: `debug,h2=debug`.
 fn parse(filter: &str) -> Result<EnvFilter, BadFilter> {

@@ -2,7 +2,7 @@
 
 use super::issue::{Beginning, Issued, issue};
 use super::sign_in::check_current_password;
-use super::{sign_up, users};
+use super::{policy, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
@@ -46,14 +46,15 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let user = users::get(app, caller, user).await?;
     let administration = if caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
-    if email.is_some() || input.password.is_some() {
+    let own = caller.is(user.id);
+    if own && (email.is_some() || input.password.is_some()) {
         prove_oneself(app, caller, &user, input.current_password).await?;
     }
     let hash = match input.password {
         Some(password) => {
             let (now_email, username) = users::names(&user);
             let email = email.as_ref().or(now_email.as_ref());
-            let password = sign_up::check_policy(password, email, username.as_ref(), "password")?;
+            let password = policy::check(password, email, username.as_ref(), "password")?;
             Some(app.gate().hash(password).await?)
         }
         None => None,
@@ -61,6 +62,9 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let (id, now) = (user.id, app.now());
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            if own {
+                require_unchanged(tx, &user).await?;
+            }
             if let Some(email) = &email {
                 change_email(tx, id, email, now).await?;
             }
@@ -76,13 +80,21 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
 /// Changes to oneself need the current password or a fresh session; an administrator changes
 /// others without.
 async fn prove_oneself(app: &App, caller: &Caller, user: &User, current: Option<Password>) -> Result<()> {
-    if !caller.is(user.id) {
-        return Ok(());
-    }
     match current {
         Some(password) => check_current_password(app, user, password).await,
         None if caller.is_fresh(app.now()) => Ok(()),
         None => Err(Error::ReauthenticationRequired),
+    }
+}
+
+/// While hashes were waited for, the caller's credentials may have ended. Whoever knew the old
+/// password would undo the reset that ended them.
+async fn require_unchanged(tx: &Tx<'_>, before: &User) -> Result<()> {
+    let present = users::reread(tx, before.id).await?;
+    if present.is_active() && present.credential_version == before.credential_version {
+        Ok(())
+    } else {
+        Err(Error::Unauthenticated(Unauthenticated::Ended))
     }
 }
 
@@ -117,9 +129,15 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Times
 /// [`Error::LastAdministrator`].
 pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password: Option<Password>) -> Result<()> {
     let user = users::get(app, caller, user).await?;
-    prove_oneself(app, caller, &user, current_password).await?;
+    let own = caller.is(user.id);
+    if own {
+        prove_oneself(app, caller, &user, current_password).await?;
+    }
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            if own {
+                require_unchanged(tx, &user).await?;
+            }
             let user = users::reread(tx, user.id).await?;
             users::keep_an_administrator(tx, &user).await?;
             store::projects::record_deletion_of_owner(tx, user.id).await?;
@@ -210,7 +228,7 @@ async fn new_hash(
     current: Password,
 ) -> Result<PasswordHash> {
     let (email, username) = users::names(user);
-    let password = sign_up::check_policy(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
+    let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
     check_current_password(app, user, current).await?;
     app.gate().hash(password).await
 }

@@ -1,7 +1,7 @@
 //! The first administrator: made once, on an empty store, never by registration.
 
-use super::sign_up;
 use super::tokens::Draft;
+use super::{policy, sign_up};
 use crate::app::{App, SuperUser};
 use crate::domain::error::Result;
 use crate::domain::password::{NewPassword, Password, PasswordHash};
@@ -75,7 +75,7 @@ async fn hash(app: &App, wanted: &SuperUser, secret: &Secret) -> Result<Password
     let password = if wanted.allow_weak {
         NewPassword::without_policy(password)
     } else {
-        sign_up::check_policy(password, wanted.email.as_ref(), wanted.username.as_ref(), "super_user.password")?
+        policy::check(password, wanted.email.as_ref(), wanted.username.as_ref(), "super_user.password")?
     };
     app.gate().hash(password).await
 }

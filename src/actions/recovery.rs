@@ -4,9 +4,8 @@
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
-use super::{sign_up, users};
+use super::{policy, users};
 use crate::app::{App, Errand, Errands};
-use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
@@ -128,31 +127,27 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
     };
     let user = user.ok_or(Error::BadToken)?;
     let (email, username) = users::names(&user);
-    let password = sign_up::check_policy(password, email.as_ref(), username.as_ref(), "password")?;
+    let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     app.store()
         .write(async move |tx: &Tx<'_>| {
             let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Reset, now).await?;
             let (id, email_key) = consumed.ok_or(Error::BadToken)?;
             let user = users::reread(tx, id).await?;
-            if !user.is_active() {
+            // The address may have been changed while a mail to the old one was on its way.
+            let is_for_another_address = !email_key.is_empty() && email_key != canonical_email(&user);
+            if !user.is_active() || is_for_another_address {
                 return Err(Error::BadToken);
             }
             if user.email_verified_at.is_none() {
                 store::tokens::delete_of_user(tx, id).await?;
             }
-            verify_address(tx, &user, &email_key, now).await?;
+            if !email_key.is_empty() {
+                store::users::update(tx, id, UserChange::Verified, now).await?;
+            }
             users::replace_password(tx, id, hash.as_str(), now).await.map(drop)
         })
         .await
-}
-
-/// Whoever holds what was mailed to an address has proven it.
-async fn verify_address(tx: &Tx<'_>, user: &User, email_key: &str, now: Timestamp) -> Result<()> {
-    if email_key.is_empty() || canonical_email(user) != email_key {
-        return Ok(());
-    }
-    store::users::update(tx, user.id, UserChange::Verified, now).await
 }
 
 /// Mails the caller a link that proves their address.
@@ -185,7 +180,7 @@ pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()>
             if canonical_email(&user) != email_key {
                 return Err(Error::BadToken);
             }
-            verify_address(tx, &user, &email_key, now).await
+            store::users::update(tx, id, UserChange::Verified, now).await
         })
         .await
 }

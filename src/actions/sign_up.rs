@@ -1,12 +1,13 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
 use super::issue::{Beginning, Issued};
+use super::policy;
 use super::tokens::{Created, Draft};
 use crate::app::{App, Registration};
 use crate::domain::caller::{Caller, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
-use crate::domain::password::{NewPassword, Password, PasswordHash};
+use crate::domain::password::{Password, PasswordHash};
 use crate::domain::permission::Permissions;
 use crate::domain::session::Dialect;
 use crate::domain::user::{Bio, DisplayName, Email, JsonObject, Status, User, Username};
@@ -36,7 +37,7 @@ pub struct SignUp {
 /// policy refuses.
 pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
     require_open(app)?;
-    let password = check_policy(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
+    let password = policy::check(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let mut new = blank(app, input.email, input.username, Some(hash));
     new.name = input.name.map(|name| name.as_str().to_owned());
@@ -63,23 +64,6 @@ pub fn require_open(app: &App) -> Result<()> {
         Registration::Open => Ok(()),
         Registration::Closed => Err(Error::Forbidden("registration is closed; ask an administrator")),
     }
-}
-
-/// Applies the policy for new passwords; the fault names `field`.
-///
-/// # Errors
-///
-/// [`Error::Invalid`] with the reason.
-pub fn check_policy(
-    password: Password,
-    email: Option<&Email>,
-    username: Option<&Username>,
-    field: &'static str,
-) -> Result<NewPassword> {
-    let email = email.into_iter().flat_map(|email| [email.as_str(), email.canonical()]);
-    let username = username.into_iter().flat_map(|username| [username.as_str(), username.canonical()]);
-    let logins: Vec<&str> = email.chain(username).collect();
-    NewPassword::parse(password, &logins).map_err(|reason| Error::invalid(field, reason))
 }
 
 /// A password that comes as a hash made elsewhere, or in clear.
@@ -140,7 +124,7 @@ pub(super) async fn prepare(app: &App, caller: &Caller, input: CreateUser) -> Re
     }
     let hash = match input.password {
         Some(InitialPassword::Typed(typed)) => {
-            let password = check_policy(typed, input.email.as_ref(), input.username.as_ref(), "password")?;
+            let password = policy::check(typed, input.email.as_ref(), input.username.as_ref(), "password")?;
             Some(app.gate().hash(password).await?)
         }
         Some(InitialPassword::Imported(hash)) => Some(hash),

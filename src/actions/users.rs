@@ -1,6 +1,6 @@
 //! Reads and administers users.
 
-use super::sign_up;
+use super::policy;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
@@ -51,7 +51,7 @@ pub async fn set_password(app: &App, caller: &Caller, user: &UserRef, password: 
     caller.require_admin()?;
     let user = get(app, caller, user).await?;
     let (email, username) = names(&user);
-    let password = sign_up::check_policy(password, email.as_ref(), username.as_ref(), "password")?;
+    let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
     app.store().write(async move |tx: &Tx<'_>| replace_password(tx, user.id, hash.as_str(), now).await).await

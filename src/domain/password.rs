@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::domain::common_passwords;
-use crate::secret::{ExposeSecret, Secret};
+use crate::secret::{ExposeSecret, Secret, same};
 
 pub use hashing::{Workspace, dummy, hash, verify};
 pub use stored::{Cost, PasswordHash};
@@ -44,6 +44,12 @@ impl Password {
         let mut composed = String::with_capacity(length);
         composed.extend(text.nfc());
         Ok(Self(Secret::from(composed)))
+    }
+
+    /// Whether both are one password, however each was typed.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        same(self.as_bytes(), other.as_bytes())
     }
 
     fn as_str(&self) -> &str {

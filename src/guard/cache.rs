@@ -9,7 +9,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache as Bounded;
 use quick_cache::{OptionsBuilder, Weighter, sync::DefaultLifecycle};
 
-use super::feed::Freshness;
+use super::freshness::Freshness;
 use crate::domain::error::Result;
 
 /// How many bytes beside key and value an entry costs in the cache's tables.

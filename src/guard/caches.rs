@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::cache::{Cache, HeapSize};
-use super::feed::Freshness;
+use super::freshness::Freshness;
 use super::jwt::{AccessClaims, LEEWAY};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{ProjectId, SessionId, UserId};

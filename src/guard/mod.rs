@@ -4,6 +4,7 @@
 mod cache;
 pub(crate) mod caches;
 mod feed;
+mod freshness;
 pub mod hash_gate;
 pub mod jwt;
 pub mod keyring;

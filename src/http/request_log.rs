@@ -96,13 +96,13 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let id = RequestId::next();
         request.extensions_mut().insert(id);
-        let line = Line::begin(&request);
+        let line = Line::begin(&request, id);
         let answering = self.inner.call(request);
         Box::pin(async move {
             let mut answer = answering.await?;
             log_failure(&mut answer, id);
             if let Some(line) = line {
-                line.log(id, &answer);
+                line.log(&answer);
             }
             if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
                 answer.headers_mut().insert(X_REQUEST_ID, value);
@@ -120,30 +120,42 @@ fn log_failure(answer: &mut Response, id: RequestId) {
 
 /// What the line will say, kept from the request until the answer is there.
 struct Line {
+    id: RequestId,
     method: &'static str,
     route: Option<MatchedPath>,
     began: Instant,
+    status: Option<u16>,
 }
 
 impl Line {
     /// Nothing where nobody reads the log.
-    fn begin(request: &Request) -> Option<Self> {
+    fn begin(request: &Request, id: RequestId) -> Option<Self> {
         tracing::enabled!(target: "doorward::request", tracing::Level::INFO).then(|| Self {
+            id,
             method: known_method(request.method()),
             route: request.extensions().get().cloned(),
             began: Instant::now(),
+            status: None,
         })
     }
 
-    fn log(&self, id: RequestId, answer: &Response) {
+    fn log(mut self, answer: &Response) {
+        self.status = Some(answer.status().as_u16());
+    }
+}
+
+/// Written when it is dropped: with a status where there was an answer, and without one where the
+/// client went away before.
+impl Drop for Line {
+    fn drop(&mut self) {
         tracing::info!(
             target: "doorward::request",
             method = self.method,
             route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
-            status = answer.status().as_u16(),
+            status = self.status,
             micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            request_id = %id,
-            "answered"
+            request_id = %self.id,
+            "{}", if self.status.is_some() { "answered" } else { "abandoned" }
         );
     }
 }
@@ -245,6 +257,19 @@ mod tests {
         assert_eq!(failures.len(), 1);
         assert!(failures[0].contains("ERROR") && failures[0].contains(id), "{log}");
         assert!(answer.extensions().get::<FailureCause>().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_client_went_away_has_its_line_too() {
+        let router = Router::new().route("/slow", get(std::future::pending::<()>)).layer(RequestLog);
+        let sink = Sink::default();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(sink.clone()).finish();
+        let _log = tracing::subscriber::set_default(subscriber);
+        let asking = router.oneshot(request("GET", "/slow"));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), asking).await.is_err());
+        let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("abandoned method=\"GET\" route=\"/slow\" micros="), "{log}");
+        assert_eq!(log.lines().count(), 1);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use super::{routes, tls};
 use crate::app::App;
 
+/// The longest head of an HTTP/1 request, so that a thousand slow clients hold little memory.
+const MAX_HEAD: usize = 64 * 1024;
 /// How many requests one HTTP/2 connection may have open.
 const MAX_STREAMS: u32 = 256;
 /// How long an HTTP/2 connection may be silent before it is asked for a sign of life.
@@ -53,9 +55,9 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
         .context("the socket cannot be used")?
         .handle(handle.clone())
         .first_request_timeout(header_timeout)
-        .accept_error_handler(|_, error| tracing::warn!(%error, "a connection could not be accepted"));
+        .accept_error_handler(refused);
     let builder = server.http_builder();
-    builder.http1().header_read_timeout(header_timeout);
+    builder.http1().header_read_timeout(header_timeout).max_buf_size(MAX_HEAD);
     builder.http2().max_concurrent_streams(MAX_STREAMS).keep_alive_interval(KEEP_ALIVE);
     let serving = match &app.settings().tls {
         None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
@@ -67,6 +69,15 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
         }
     };
     Ok(Listening { handle, serving })
+}
+
+/// A client that cannot shake hands is its own fault, and anybody can be one: not worth a line
+/// each. That no client can be taken is worth one.
+fn refused(client: Option<&SocketAddr>, error: &std::io::Error) {
+    match client {
+        Some(_) => tracing::debug!(%error, "a client could not be spoken to"),
+        None => tracing::warn!(%error, "connections cannot be accepted"),
+    }
 }
 
 impl Listening {

@@ -18,6 +18,7 @@ use crate::actions::{housekeeping, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::telemetry;
 
 /// How long between two sweeps of what is over, and between two batches of one.
 const SWEEP_PERIOD: Duration = Duration::from_mins(1);
@@ -36,6 +37,7 @@ pub struct Start {
 ///
 /// A sentence that says why it cannot start and how to mend it.
 pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
+    telemetry::log_panics();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
     let mut server = Running::start(settings, start, Clock::System).await?;

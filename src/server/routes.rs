@@ -8,10 +8,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Uri;
 use axum::response::Response;
+use tower::util::MapRequestLayer;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::app::App;
 use crate::dialect;
+use crate::http::body::BodyLimits;
+use crate::http::linger::linger;
 use crate::http::request_log::RequestLog;
 use crate::http::{cors, headers, health};
 
@@ -66,9 +69,11 @@ fn nothing_here(owners: &[Owner], path: &str) -> Response {
 }
 
 fn around(router: Router, app: &App) -> anyhow::Result<Router> {
-    let origins: Vec<String> =
-        app.settings().http.cors_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-    let mut router = router.layer(panics(health::broken));
+    let http = &app.settings().http;
+    let origins: Vec<String> = http.cors_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
+    let limits = BodyLimits { bytes: http.body_limit, timeout: http.body_timeout };
+    let mut router =
+        router.layer(panics(health::broken)).layer(MapRequestLayer::new(move |request| linger(request, limits)));
     if let Some(cors) = cors::layer(&origins).context("http.cors_origins cannot be used")? {
         router = router.layer(cors);
     }

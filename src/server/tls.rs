@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::config::Tls;
 
 /// How often the files are looked at.
-const PERIOD: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_secs(1);
 
 /// Loads the certificate, and goes on watching it until told to stop.
 pub(super) async fn load(files: &Tls, stop: watch::Receiver<bool>) -> anyhow::Result<RustlsConfig> {

@@ -75,19 +75,6 @@ fn check(applied: &[(i64, String)]) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The newest version that the database has; 0 before the first.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    let made: bool = connection.query_row(
-        "select exists (select 1 from sqlite_schema where type = 'table' and name = 'migrations')",
-        (),
-        |row| row.get(0),
-    )?;
-    if !made {
-        return Ok(0);
-    }
-    connection.query_row("select coalesce(max(version), 0) from migrations", (), |row| row.get(0))
-}
-
 fn checksum(text: &str) -> String {
     let mut hex = String::with_capacity(64);
     for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {

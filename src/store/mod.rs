@@ -27,7 +27,7 @@ use rusqlite::Connection;
 pub use self::audit::AuditEvent;
 pub use self::changes::{Change, Tail};
 pub use self::mail_secrets::{MailSecret, Purpose};
-pub use self::open::{OpenError, read_schema_version};
+pub use self::open::OpenError;
 pub use self::sessions::NewSession;
 use self::sql::{Parameters, Row, Statement};
 pub use self::tokens::{NewToken, TokenHit};

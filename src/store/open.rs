@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::migrate;
 use crate::domain::error::{Error, Result};
 
 /// How long one process waits for another one's write transaction.
@@ -117,20 +116,4 @@ pub(super) fn for_reading(path: &PathBuf) -> Result<Connection> {
         Ok(connection)
     };
     open().map_err(|error| Error::Unavailable(format!("the database cannot be opened for reading: {error}")))
-}
-
-/// The schema version that the file at `path` has; `None` where there is no database.
-///
-/// # Errors
-///
-/// [`OpenError`], where there is a file that is none of ours.
-pub fn read_schema_version(path: &Path) -> Result<Option<i64>, OpenError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
-        .and_then(|connection| migrate::version(&connection))
-        .map(Some)
-        .map_err(|error| OpenError::of(path, &error))
 }

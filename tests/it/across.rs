@@ -64,10 +64,6 @@ async fn who_signed_up_anywhere_signs_in_everywhere() {
     for token in sign_in_everywhere(&server, "Ann@EXAMPLE.com").await {
         assert_eq!(known(&server, &token).await, EVERYWHERE);
     }
-    let body = json!({"username": "Argo", "password": PASSWORD});
-    server.post_json("/api/auth/register", &body).await;
-    let (status, body) = server.post_json("/users/login", &json!({"email": "argo", "password": PASSWORD})).await;
-    assert_eq!(status, StatusCode::OK, "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

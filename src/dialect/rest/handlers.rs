@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::wire::{self, Failure, Wording};
 use crate::actions::credentials;
+use crate::actions::policy;
 use crate::actions::recovery;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
@@ -21,6 +22,7 @@ use crate::domain::user::{Bio, DisplayName, Email, LoginName};
 use crate::http::answer;
 use crate::http::credential::authorization;
 use crate::http::exchange::Exchange;
+use crate::http::form::Form;
 use crate::secret::ExposeSecret;
 
 type Answer = Result<Response, Failure>;
@@ -38,25 +40,28 @@ pub(super) async fn register(State(app): State<App>, request: Request) -> Answer
     let name = form.required("name", DisplayName::parse);
     let bio = form.optional("bio", Bio::parse);
     let email = form.required("email", Email::parse);
-    let password = form.secret("password");
-    let confirm = form.secret("confirm");
-    if let (Some(password), Some(confirm)) = (&password, &confirm)
-        && password.expose_secret() != confirm.expose_secret()
+    let password = confirmed_password(&mut form, email.as_ref());
+    let (name, email, password) = form.finish((name, email, password))?;
+    let input = SignUp { email: Some(email), username: None, name: Some(name), bio, password, dialect: Dialect::Rest };
+    let issued = sign_up(&app, input, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::CREATED, &wire::SignedIn::of(&issued)))
+}
+
+/// A new password, typed twice, that the policy takes.
+fn confirmed_password(form: &mut Form, email: Option<&Email>) -> Option<Password> {
+    let (typed, again) = (form.secret("password"), form.secret("confirm"));
+    let password = form.check("password", Password::parse(typed?.expose_secret()))?;
+    if let Some(again) = again
+        && !Password::parse(again.expose_secret()).is_ok_and(|again| again.is(&password))
     {
         form.fault("confirm", "must be the same as password");
     }
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
-    if let Some(password) = &password
-        && let Err(Error::Invalid(faults)) = sign_up::check_policy(password.clone(), email.as_ref(), None, "password")
-    {
+    if let Err(Error::Invalid(faults)) = policy::check(password.clone(), email, None, "password") {
         for fault in faults {
             form.fault(fault.field, fault.message);
         }
     }
-    let (name, email, password, _) = form.finish((name, email, password, confirm))?;
-    let input = SignUp { email: Some(email), username: None, name: Some(name), bio, password, dialect: Dialect::Rest };
-    let issued = sign_up(&app, input, &exchange.origin).await?;
-    Ok(answer::json(StatusCode::CREATED, &wire::SignedIn::of(&issued)))
+    Some(password)
 }
 
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {

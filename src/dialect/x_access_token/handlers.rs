@@ -32,7 +32,7 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
     let (email, password) = form.finish((email, password))?;
     // Users made in another dialect may have no email: their username signs them in here too.
-    let input = SignIn { login: LoginName::parse(&email), password, dialect: Dialect::XAccessToken };
+    let input = SignIn { login: LoginName::parse_email(&email), password, dialect: Dialect::XAccessToken };
     let issued = sign_in(&app, input, &exchange.origin).await?;
     Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
 }
