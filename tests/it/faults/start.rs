@@ -206,9 +206,9 @@ fn two_starts_at_once_without_a_configured_administrator_tell_one_password() {
     }
     let told = fs::read_to_string(data.path().join("first-admin.txt")).unwrap();
     let password = told.lines().find_map(|line| line.trim().strip_prefix("password: ")).unwrap();
-    let body = format!(r#"{{"email":"admin","password":"{password}"}}"#);
+    let body = format!(r#"{{"username":"admin","password":"{password}"}}"#);
     for server in &servers {
-        assert_eq!(status(&ask(server, "POST /users/login", &body)), 200, "{told}");
+        assert_eq!(status(&ask(server, "POST /api/auth/login", &body)), 200, "{told}");
     }
     assert_eq!(data.rows()["users"].len(), 1);
 }
