@@ -4,7 +4,7 @@
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
-use super::{policy, users};
+use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
@@ -172,15 +172,14 @@ pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
 pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
     let (caller_id, now): (UserId, _) = (caller.require_user()?.id, app.now());
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
-            let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
-            let user = users::reread(tx, id).await?;
-            if canonical_email(&user) != email_key {
-                return Err(Error::BadToken);
-            }
-            store::users::update(tx, id, UserChange::Verified, now).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
+        let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
+        let user = users::reread(tx, id).await?;
+        if canonical_email(&user) != email_key {
+            return Err(Error::BadToken);
+        }
+        store::users::update(tx, id, UserChange::Verified, now).await
+    })
+    .await
 }

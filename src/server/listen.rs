@@ -74,9 +74,10 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
 /// A client that cannot shake hands is its own fault, and anybody can be one: not worth a line
 /// each. That no client can be taken is worth one.
 fn refused(client: Option<&SocketAddr>, error: &std::io::Error) {
-    match client {
-        Some(_) => tracing::debug!(%error, "a client could not be spoken to"),
-        None => tracing::warn!(%error, "connections cannot be accepted"),
+    if client.is_some() {
+        tracing::debug!(%error, "a client could not be spoken to");
+    } else {
+        tracing::warn!(%error, "connections cannot be accepted");
     }
 }
 
