@@ -1,5 +1,6 @@
 //! Changes a user's own account, or another's for an administrator.
 
+use super::credentials;
 use super::issue::{Beginning, Issued, issue};
 use super::sign_in::check_current_password;
 use super::{policy, users};
@@ -7,9 +8,9 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
-use crate::domain::session::{Dialect, Session};
+use crate::domain::session::Dialect;
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
 use crate::store::{self, Tx, UserChange};
 
@@ -60,21 +61,20 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         None => None,
     };
     let (id, now) = (user.id, app.now());
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            if own {
-                require_unchanged(tx, &user).await?;
-            }
-            if let Some(email) = &email {
-                change_email(tx, id, email, now).await?;
-            }
-            if let Some(hash) = &hash {
-                users::replace_password(tx, id, hash.as_str(), now).await?;
-            }
-            administer(tx, id, &administration, now).await?;
-            users::reread(tx, id).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        if own {
+            require_unchanged(tx, &user).await?;
+        }
+        if let Some(email) = &email {
+            change_email(tx, id, email, now).await?;
+        }
+        if let Some(hash) = &hash {
+            users::replace_password(tx, id, hash.as_str(), now).await?;
+        }
+        administer(tx, id, &administration, now).await?;
+        users::reread(tx, id).await
+    })
+    .await
 }
 
 /// Changes to oneself need the current password or a fresh session; an administrator changes
@@ -133,18 +133,17 @@ pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password
     if own {
         prove_oneself(app, caller, &user, current_password).await?;
     }
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            if own {
-                require_unchanged(tx, &user).await?;
-            }
-            let user = users::reread(tx, user.id).await?;
-            users::keep_an_administrator(tx, &user).await?;
-            store::projects::record_deletion_of_owner(tx, user.id).await?;
-            store::tokens::delete_of_user(tx, user.id).await?;
-            if store::users::delete(tx, user.id).await? { Ok(()) } else { Err(Error::NotFound) }
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        if own {
+            require_unchanged(tx, &user).await?;
+        }
+        let user = users::reread(tx, user.id).await?;
+        users::keep_an_administrator(tx, &user).await?;
+        store::projects::record_deletion_of_owner(tx, user.id).await?;
+        store::tokens::delete_of_user(tx, user.id).await?;
+        if store::users::delete(tx, user.id).await? { Ok(()) } else { Err(Error::NotFound) }
+    })
+    .await
 }
 
 /// A change of one's own name, password, or both.
@@ -189,35 +188,25 @@ pub async fn change_profile(
     };
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
-    let (id, version, now) = (user.id, user.credential_version, app.now());
-    let (session, beginning, user) = app
-        .store()
-        .write(async move |tx: &Tx<'_>| {
-            let session = still_lives(tx, session_id, now).await?;
-            if users::reread(tx, id).await?.credential_version != version {
-                return Err(Error::Unauthenticated(Unauthenticated::Ended));
-            }
-            if let Some(username) = &new_username {
-                store::users::update(tx, id, UserChange::Username(username), now).await?;
-            }
-            if let Some(hash) = &hash {
-                users::replace_password(tx, id, hash.as_str(), now).await?;
-                beginning.insert(tx, id).await?;
-            }
-            Ok((session, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
-        })
-        .await?;
+    let (id, now) = (user.id, app.now());
+    let (session, beginning, user) = credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let session = store::sessions::find(tx, session_id).await?.filter(|session| session.lives(now));
+        let session = session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+        if let Some(username) = &new_username {
+            store::users::update(tx, id, UserChange::Username(username), now).await?;
+        }
+        if let Some(hash) = &hash {
+            users::replace_password(tx, id, hash.as_str(), now).await?;
+            beginning.insert(tx, id).await?;
+        }
+        Ok((session, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
+    })
+    .await?;
     let issued = match beginning {
         Some(beginning) => beginning.issue(app, user)?,
         None => issue(app, &session, user, now)?,
     };
     Ok(Profile { issued, changed })
-}
-
-/// Another request may have ended the session while the password was hashed.
-async fn still_lives(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<Session> {
-    let session = store::sessions::find(tx, id).await?.filter(|session| session.lives(now));
-    session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
 }
 
 async fn new_hash(

@@ -1,9 +1,11 @@
 //! Who asks, and whether they may use a project: the questions that are asked all the time.
 
 use crate::app::App;
-use crate::domain::caller::Caller;
-use crate::domain::error::{Error, Result};
+use crate::domain::caller::{Caller, Credential};
+use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
+use crate::domain::user::User;
+use crate::store::{self, Tx};
 
 /// The caller that a token identifies, in whatever dialect it was given out.
 ///
@@ -23,4 +25,47 @@ pub async fn use_project(app: &App, caller: &Caller, project: ProjectId) -> Resu
     let access = app.guard().project_access(project).await?.ok_or(Error::NotFound)?;
     let admitted = caller.is_admin() || access.admits(caller.require_user()?.id);
     if admitted { Ok(()) } else { Err(Error::NotFound) }
+}
+
+/// Writes on a caller's word. Between the check of a credential and its transaction a password may
+/// have been hashed for seconds: what ended meanwhile, or was taken away, writes nothing.
+///
+/// # Errors
+///
+/// [`Error::Unauthenticated`] or [`Error::Forbidden`] where the caller's word no longer counts,
+/// else what `body` returns.
+pub(super) async fn write_as<T, F>(app: &App, caller: &Caller, body: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+{
+    let caller = caller.clone();
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            still_stands(tx, &caller).await?;
+            body(tx).await
+        })
+        .await
+}
+
+async fn still_stands(tx: &Tx<'_>, caller: &Caller) -> Result<()> {
+    const ENDED: Error = Error::Unauthenticated(Unauthenticated::Ended);
+    let Ok(before) = caller.require_user() else { return Ok(()) };
+    let user = store::users::find(tx, before.id).await?.filter(User::is_active).ok_or(ENDED)?;
+    let stands = match caller.credential() {
+        Credential::Session { id, .. } => {
+            let session = store::sessions::find(tx, id).await?;
+            let lives = session.is_some_and(|session| session.ended_at.is_none());
+            lives && user.credential_version == before.credential_version
+        }
+        Credential::ApiToken { id, .. } => store::tokens::find(tx, id).await?.is_some(),
+        Credential::Operator => true,
+    };
+    if !stands {
+        return Err(ENDED);
+    }
+    if caller.is_admin() && !user.is_admin() {
+        return Err(Error::Forbidden("this needs an administrator"));
+    }
+    Ok(())
 }

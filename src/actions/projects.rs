@@ -1,6 +1,6 @@
 //! Projects and sharing.
 
-use super::users;
+use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
@@ -44,13 +44,12 @@ pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option
         flags: ProjectFlags::new(),
         created_at: now,
     };
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            users::reread(tx, owner).await?;
-            store::projects::insert(tx, &project).await?;
-            Ok(SharedProject { project, shared_with: Vec::new() })
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        users::reread(tx, owner).await?;
+        store::projects::insert(tx, &project).await?;
+        Ok(SharedProject { project, shared_with: Vec::new() })
+    })
+    .await
 }
 
 async fn load(reads: &Reads<'_>, id: ProjectId) -> Result<SharedProject> {
@@ -168,17 +167,16 @@ impl ProjectAdministration {
 pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
     get_own(app, caller, id).await?;
     let administration = if caller.is_admin() { input.administration } else { ProjectAdministration::default() };
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let mut found = load(tx, id).await?;
-            if let Some(name) = input.name {
-                name.as_str().clone_into(&mut found.project.name);
-            }
-            administration.apply(&mut found.project);
-            store::projects::update(tx, &found.project).await?;
-            Ok(found)
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let mut found = load(tx, id).await?;
+        if let Some(name) = input.name {
+            name.as_str().clone_into(&mut found.project.name);
+        }
+        administration.apply(&mut found.project);
+        store::projects::update(tx, &found.project).await?;
+        Ok(found)
+    })
+    .await
 }
 
 /// Deletes a project, for its owner and administrators.
@@ -188,7 +186,8 @@ pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProj
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn delete(app: &App, caller: &Caller, id: ProjectId) -> Result<()> {
     get_own(app, caller, id).await?;
-    let deleted = app.store().write(async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
+    let deleted =
+        credentials::write_as(app, caller, async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
     if deleted { Ok(()) } else { Err(Error::NotFound) }
 }
 
@@ -215,21 +214,20 @@ pub async fn set_sharing(
     sharing: Sharing,
 ) -> Result<SharedProject> {
     get_own(app, caller, id).await?;
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
-            for user in &with {
-                let user = users::find(tx, user).await?.ok_or(Error::NotFound)?.id;
-                match sharing {
-                    // The owner has it anyway.
-                    Sharing::Share if user == owner => {}
-                    Sharing::Share => store::shares::insert(tx, id, user).await?,
-                    Sharing::Unshare => store::shares::delete(tx, id, user).await?,
-                }
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
+        for user in &with {
+            let user = users::find(tx, user).await?.ok_or(Error::NotFound)?.id;
+            match sharing {
+                // The owner has it anyway.
+                Sharing::Share if user == owner => {}
+                Sharing::Share => store::shares::insert(tx, id, user).await?,
+                Sharing::Unshare => store::shares::delete(tx, id, user).await?,
             }
-            load(tx, id).await
-        })
-        .await
+        }
+        load(tx, id).await
+    })
+    .await
 }
 
 /// Somebody who may use a project.

@@ -4,7 +4,7 @@
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
-use super::{policy, users};
+use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
@@ -81,7 +81,16 @@ async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
         created_at: now,
         expires_at: now.plus(lifetime),
     };
-    app.store().write(async move |tx: &Tx<'_>| store::mail_secrets::insert(tx, &new).await).await?;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            // The address may have been changed, or the user deleted, since it was looked up.
+            let user = users::reread(tx, new.user_id).await?;
+            if !new.email_key.is_empty() && new.email_key != canonical_email(&user) {
+                return Err(Error::NotFound);
+            }
+            store::mail_secrets::insert(tx, &new).await
+        })
+        .await?;
     Ok(secret.to_text())
 }
 
@@ -139,7 +148,8 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
             if !user.is_active() || is_for_another_address {
                 return Err(Error::BadToken);
             }
-            if user.email_verified_at.is_none() {
+            // Where there is an address that nobody has proven, a stranger may have made the tokens.
+            if user.email.is_some() && user.email_verified_at.is_none() {
                 store::tokens::delete_of_user(tx, id).await?;
             }
             if !email_key.is_empty() {
@@ -172,15 +182,14 @@ pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
 pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
     let (caller_id, now): (UserId, _) = (caller.require_user()?.id, app.now());
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
-            let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
-            let user = users::reread(tx, id).await?;
-            if canonical_email(&user) != email_key {
-                return Err(Error::BadToken);
-            }
-            store::users::update(tx, id, UserChange::Verified, now).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
+        let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
+        let user = users::reread(tx, id).await?;
+        if canonical_email(&user) != email_key {
+            return Err(Error::BadToken);
+        }
+        store::users::update(tx, id, UserChange::Verified, now).await
+    })
+    .await
 }

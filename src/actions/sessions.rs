@@ -1,5 +1,6 @@
 //! Goes on with sessions, and ends them.
 
+use super::credentials;
 use super::issue::{Issued, issue};
 use super::users;
 use crate::app::App;
@@ -138,10 +139,9 @@ pub async fn revoke_all(app: &App, caller: &Caller, user: &UserRef) -> Result<u6
     caller.require_admin()?;
     let user = users::get(app, caller, user).await?;
     let now = app.now();
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            store::users::raise_credential_version(tx, user.id).await?;
-            store::sessions::end_of_user(tx, user.id, now).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        store::users::raise_credential_version(tx, user.id).await?;
+        store::sessions::end_of_user(tx, user.id, now).await
+    })
+    .await
 }

@@ -1,5 +1,6 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
+use super::credentials;
 use super::issue::{Beginning, Issued};
 use super::policy;
 use super::tokens::{Created, Draft};
@@ -102,7 +103,7 @@ pub struct CreateUser {
 /// policy refuses.
 pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Result<User> {
     let new = prepare(app, caller, input).await?;
-    app.store().write(async move |tx: &Tx<'_>| insert(tx, &new).await).await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| insert(tx, &new).await).await
 }
 
 /// Makes a user on an administrator's word, together with an API token of the user's own, which
@@ -114,7 +115,8 @@ pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Resul
 pub async fn create_user_with_token(app: &App, caller: &Caller, input: CreateUser) -> Result<(User, Created)> {
     let new = prepare(app, caller, input).await?;
     let draft = Draft::new(app, new.id)?;
-    app.store().write(async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?))).await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?)))
+        .await
 }
 
 pub(super) async fn prepare(app: &App, caller: &Caller, input: CreateUser) -> Result<NewUser> {

@@ -1,6 +1,6 @@
 //! API tokens.
 
-use super::users;
+use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
@@ -53,12 +53,11 @@ pub async fn create(app: &App, caller: &Caller, input: CreateToken) -> Result<Cr
     draft.token.kind = input.kind;
     draft.token.admin = input.admin;
     draft.token.expires_at = input.expires_at;
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            users::reread(tx, owner).await?;
-            draft.insert(tx).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        users::reread(tx, owner).await?;
+        draft.insert(tx).await
+    })
+    .await
 }
 
 async fn owner(app: &App, caller: &Caller, wanted: Option<&UserRef>) -> Result<UserId> {
@@ -144,7 +143,8 @@ pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<
 pub async fn delete(app: &App, caller: &Caller, id: TokenId) -> Result<()> {
     let token = store::tokens::find(&app.store().reads(), id).await?;
     token.filter(|token| caller.is_admin() || caller.is(token.user_id)).ok_or(Error::NotFound)?;
-    let deleted = app.store().write(async move |tx: &Tx<'_>| store::tokens::delete(tx, id).await).await?;
+    let deleted =
+        credentials::write_as(app, caller, async move |tx: &Tx<'_>| store::tokens::delete(tx, id).await).await?;
     if deleted { Ok(()) } else { Err(Error::NotFound) }
 }
 

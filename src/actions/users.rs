@@ -1,6 +1,6 @@
 //! Reads and administers users.
 
-use super::policy;
+use super::{credentials, policy};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
@@ -54,7 +54,8 @@ pub async fn set_password(app: &App, caller: &Caller, user: &UserRef, password: 
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
-    app.store().write(async move |tx: &Tx<'_>| replace_password(tx, user.id, hash.as_str(), now).await).await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| replace_password(tx, user.id, hash.as_str(), now).await)
+        .await
 }
 
 /// A user's names as parsed values, for the policy.
@@ -91,13 +92,12 @@ pub(super) async fn reread(tx: &Tx<'_>, id: UserId) -> Result<User> {
 pub async fn set_status(app: &App, caller: &Caller, user: &UserRef, status: Status) -> Result<User> {
     caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
-            change_status(tx, &user, status, now).await?;
-            reread(tx, user.id).await
-        })
-        .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
+        change_status(tx, &user, status, now).await?;
+        reread(tx, user.id).await
+    })
+    .await
 }
 
 pub(super) async fn change_status(tx: &Tx<'_>, user: &User, status: Status, now: Timestamp) -> Result<()> {
@@ -144,23 +144,22 @@ pub async fn set_permission(
 ) -> Result<User> {
     caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
-            let mut permissions = user.permissions.clone();
-            let changed = match grant {
-                Grant::Give => permissions.insert(permission),
-                Grant::Take => {
-                    if permission.is_admin() {
-                        keep_an_administrator(tx, &user).await?;
-                    }
-                    permissions.remove(&permission)
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
+        let mut permissions = user.permissions.clone();
+        let changed = match grant {
+            Grant::Give => permissions.insert(permission),
+            Grant::Take => {
+                if permission.is_admin() {
+                    keep_an_administrator(tx, &user).await?;
                 }
-            };
-            if changed {
-                store::users::update(tx, user.id, UserChange::Permissions(&permissions), now).await?;
+                permissions.remove(&permission)
             }
-            reread(tx, user.id).await
-        })
-        .await
+        };
+        if changed {
+            store::users::update(tx, user.id, UserChange::Permissions(&permissions), now).await?;
+        }
+        reread(tx, user.id).await
+    })
+    .await
 }

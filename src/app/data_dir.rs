@@ -79,7 +79,8 @@ pub(super) async fn keys(
     now: Timestamp,
 ) -> Result<KeyMaterial, OpenError> {
     let path = settings.data_dir.join(KEY_FILE);
-    let known = store::meta::find(&store.reads(), store::meta::KEY_FILE).await.map_err(OpenError::new)?;
+    let known = store::meta::find(&store.reads(), store::meta::KEY_FILE).await;
+    let known = known.map_err(|error| OpenError::of_store(&error))?;
     let found = key_file::read(&path).map_err(OpenError::new)?;
     let algorithm = settings.tokens.algorithm;
     let keys = match (found, &known) {
@@ -105,7 +106,7 @@ pub(super) async fn keys(
         store
             .write(async move |tx: &Tx<'_>| store::meta::set(tx, store::meta::KEY_FILE, &id).await)
             .await
-            .map_err(OpenError::new)?;
+            .map_err(|error| OpenError::of_store(&error))?;
     }
     Ok(keys)
 }

@@ -38,6 +38,17 @@ impl OpenError {
     fn new(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
     }
+
+    /// Of a store that could be opened, and cannot be used.
+    pub(crate) fn of_store(error: &Error) -> Self {
+        match error {
+            Error::Unavailable(cause) => Self(format!(
+                "{cause}: if the disk is full, free some space; if the database is damaged, stop every doorward on it, \
+                 keep a copy, and restore it from a backup"
+            )),
+            other => Self::new(other),
+        }
+    }
 }
 
 /// The running application.
@@ -78,13 +89,13 @@ impl App {
             audience: settings.audience(&public_url).to_owned(),
         };
         let keyring = Keyring::from_material(&keys, realm).map_err(OpenError::new)?;
-        let longest = longest_lifetime(&settings, &store).await.map_err(OpenError::new)?;
+        let longest = longest_lifetime(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
         let megabytes = u64::try_from(settings.cache.memory_mib).unwrap_or(64);
         let caches = caches.get_or_init(|| {
             Arc::new(Caches::new(megabytes << 20, settings.feed.max_staleness, clock.clone(), longest))
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
-        guard.follow(clock.now()).await.map_err(OpenError::new)?;
+        guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
         let mailbox = settings.mail.from.to_string();
         let mailer =
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 
 use crate::actions::first_admin::FirstAdmin;
-use crate::app::App;
+use crate::app::{App, OpenError};
 use crate::config::LogFormat;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
@@ -104,10 +104,7 @@ pub(super) fn explain(error: Error) -> anyhow::Error {
             let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
             anyhow!("the first administrator cannot be made: {}", faults.join("; "))
         }
-        Error::Unavailable(cause) => anyhow!(
-            "the first administrator can be neither found nor made: {cause}: if the disk is full, free some space; if \
-             the database is damaged, restore it from a backup"
-        ),
+        error @ Error::Unavailable(_) => anyhow!("{}", OpenError::of_store(&error)),
         other => anyhow!("the first administrator cannot be made: {other}"),
     }
 }

@@ -82,18 +82,17 @@ impl Writer {
         self.acknowledged.load(Ordering::Relaxed) >= WRITES
     }
 
-    /// Makes tokens and deletes every third one, until the server is gone.
+    /// Makes tokens and deletes every third one a turn later, until the server is gone.
     async fn make_and_delete(self) -> Ledger {
         let mut ledger = Ledger::default();
+        let mut last = None;
         for turn in 0_usize.. {
             let Some(made) = self.post("/1/tokens", json!({"name": "crash"})).await else { break };
-            let token = |key: &str| made["token"][key].as_str().unwrap().to_owned();
-            let (id, secret) = (token("_id"), token("token"));
+            let (id, secret) = (text(&made["token"], "_id"), text(&made["token"], "token"));
             ledger.made.insert(id.clone(), secret.clone());
-            if turn % 3 == 0 {
+            if let Some((id, secret)) = last.replace((id, secret)).filter(|_| turn % 3 == 0) {
                 ledger.deleting.insert(id.clone());
-                let request = self.client.delete(format!("{}/1/tokens/{id}", self.base)).bearer_auth(ADMIN_TOKEN);
-                if self.acknowledgement(request).await.is_none() {
+                if self.delete(&id).await.is_none() {
                     break;
                 }
                 ledger.deleted.insert(id, secret);
@@ -103,6 +102,11 @@ impl Writer {
             }
         }
         ledger
+    }
+
+    async fn delete(&self, id: &str) -> Option<Value> {
+        let request = self.client.delete(format!("{}/1/tokens/{id}", self.base)).bearer_auth(ADMIN_TOKEN);
+        self.acknowledgement(request).await
     }
 
     /// Refreshes one session again and again.

@@ -97,7 +97,8 @@ impl Launch {
 
     /// Starts it where it cannot start, and waits for its end.
     pub(crate) fn refused(&self) -> Ended {
-        self.spawn().ended()
+        let mut process = self.spawn();
+        process.answers_or_ends().unwrap_or_else(|| panic!("it started: {}", process.log()))
     }
 }
 
