@@ -54,6 +54,8 @@ const ROUTES: [(Shape, &str, &str); 25] = [
     (Shape::Iron, "DELETE", "/1/users/000000000000000000000000"),
 ];
 
+const KINDS: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
+
 /// Bodies that are no object at all, or not well written.
 fn unreadable() -> Vec<Vec<u8>> {
     let texts = [
@@ -135,13 +137,14 @@ async fn no_body_however_strange_gets_anything_but_a_refusal_in_shape() {
     let project = iron(&server, "/1/projects", json!({"name": "spare"})).await;
     let (user, project) = (user["user_id"].as_str().unwrap(), project["id"].as_str().unwrap());
     let bodies = [unreadable(), filled()].concat();
-    let mut refused = 0;
+    let (mut sent, mut refused) = (0, 0);
     for (shape, method, route) in ROUTES {
         let path = route.replace("USER", user).replace("PROJECT", project);
         let token = if matches!(shape, Shape::Iron) { ADMIN_TOKEN } else { &session };
-        for (body, kind) in
-            bodies.iter().flat_map(|body| [(body, "application/json"), (body, "application/x-www-form-urlencoded")])
-        {
+        // Only rest reads forms; to the others the kind means nothing.
+        let kinds = if matches!(shape, Shape::Rest) { &KINDS[..] } else { &KINDS[1..] };
+        for (body, kind) in bodies.iter().flat_map(|body| kinds.iter().map(move |kind| (body, *kind))) {
+            sent += 1;
             let request = server.request(Method::from_bytes(method.as_bytes()).unwrap(), &path).bearer_auth(token);
             let answer = request.header("Content-Type", kind).body(body.clone()).send().await.unwrap();
             let status = answer.status();
@@ -161,7 +164,6 @@ async fn no_body_however_strange_gets_anything_but_a_refusal_in_shape() {
         }
     }
     // Some are taken: `{}` where no field is required, and a label may be almost any text.
-    let sent = ROUTES.len() * bodies.len() * 2;
     assert!(refused * 10 > sent * 7, "only {refused} of {sent} were refused");
     assert_eq!(server.get("/readyz").send().await.unwrap().status(), StatusCode::OK);
 }
