@@ -11,6 +11,10 @@ use time::macros::format_description;
 const RFC3339_MILLIS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// 0000-01-01T00:00:00Z and the last microsecond of 9999-12-31.
+const EARLIEST: i64 = -62_167_219_200_000_000;
+const LATEST: i64 = 253_402_300_799_999_999;
+
 /// A moment in microseconds since 1970-01-01 UTC: the finest step that both databases keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -68,11 +72,13 @@ impl Timestamp {
             .unwrap_or_else(|| "9999-12-31T23:59:59.999Z".to_owned())
     }
 
-    /// Reads an RFC 3339 moment; `None` where `text` is none.
+    /// Reads an RFC 3339 moment; `None` where `text` is none, or one that [`Timestamp::rfc3339`]
+    /// could not write: before the year 0 or after 9999 in UTC.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok().map(Self)
+        let micros = i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok()?;
+        (EARLIEST..=LATEST).contains(&micros).then_some(Self(micros))
     }
 }
 
@@ -130,6 +136,11 @@ mod tests {
         assert_eq!(moment.rfc3339(), "2023-11-14T22:13:20.123Z");
         assert_eq!(Timestamp::parse_rfc3339("2023-11-14T22:13:20.123Z"), Some(moment));
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
+        for outside in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-01:00"] {
+            assert_eq!(Timestamp::parse_rfc3339(outside), None, "{outside}");
+        }
+        let first = Timestamp::parse_rfc3339("0000-01-01T00:00:00Z").unwrap();
+        assert_eq!(first.rfc3339(), "0000-01-01T00:00:00.000Z");
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
-use crate::domain::session::{Dialect, Session};
+use crate::domain::session::Dialect;
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
 use crate::store::{self, Tx, UserChange};
 
@@ -188,12 +188,10 @@ pub async fn change_profile(
     };
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
-    let (id, version, now) = (user.id, user.credential_version, app.now());
+    let (id, now) = (user.id, app.now());
     let (session, beginning, user) = credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
-        let session = still_lives(tx, session_id, now).await?;
-        if users::reread(tx, id).await?.credential_version != version {
-            return Err(Error::Unauthenticated(Unauthenticated::Ended));
-        }
+        let session = store::sessions::find(tx, session_id).await?.filter(|session| session.lives(now));
+        let session = session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if let Some(username) = &new_username {
             store::users::update(tx, id, UserChange::Username(username), now).await?;
         }
@@ -209,12 +207,6 @@ pub async fn change_profile(
         None => issue(app, &session, user, now)?,
     };
     Ok(Profile { issued, changed })
-}
-
-/// Another request may have ended the session while the password was hashed.
-async fn still_lives(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<Session> {
-    let session = store::sessions::find(tx, id).await?.filter(|session| session.lives(now));
-    session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))
 }
 
 async fn new_hash(

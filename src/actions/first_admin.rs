@@ -49,6 +49,8 @@ pub async fn ensure(app: &App) -> Result<FirstAdmin> {
     };
     let mut new = sign_up::blank(app, wanted.email.clone(), username, hash);
     new.permissions = Permissions::of_administrator();
+    // The operator vouches for the address: a reset need not doubt the configured token.
+    new.email_verified_at = new.email.is_some().then_some(new.created_at);
     let secret = wanted.token.clone().unwrap_or_else(|| ApiTokenSecret::generate(random));
     let mut draft = Draft::with_secret(app, new.id, secret)?;
     draft.token.admin = true;

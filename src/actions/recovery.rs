@@ -81,7 +81,16 @@ async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
         created_at: now,
         expires_at: now.plus(lifetime),
     };
-    app.store().write(async move |tx: &Tx<'_>| store::mail_secrets::insert(tx, &new).await).await?;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            // The address may have been changed, or the user deleted, since it was looked up.
+            let user = users::reread(tx, new.user_id).await?;
+            if !new.email_key.is_empty() && new.email_key != canonical_email(&user) {
+                return Err(Error::NotFound);
+            }
+            store::mail_secrets::insert(tx, &new).await
+        })
+        .await?;
     Ok(secret.to_text())
 }
 
@@ -139,7 +148,8 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
             if !user.is_active() || is_for_another_address {
                 return Err(Error::BadToken);
             }
-            if user.email_verified_at.is_none() {
+            // Where there is an address that nobody has proven, a stranger may have made the tokens.
+            if user.email.is_some() && user.email_verified_at.is_none() {
                 store::tokens::delete_of_user(tx, id).await?;
             }
             if !email_key.is_empty() {

@@ -95,7 +95,7 @@ impl App {
             Arc::new(Caches::new(megabytes << 20, settings.feed.max_staleness, clock.clone(), longest))
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
-        guard.follow(clock.now()).await.map_err(|error| OpenError::of_store(&error))?;
+        guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
         let mailbox = settings.mail.from.to_string();
         let mailer =
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;

@@ -49,7 +49,7 @@ pub struct Passwords {
 impl Passwords {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            memory_kib: reader.integer("passwords.memory_kib", 19_456..=4_194_304),
+            memory_kib: reader.integer("passwords.memory_kib", 19_456..=1_048_576),
             iterations: reader.integer("passwords.iterations", 2..=1_000),
             parallelism: reader.integer("passwords.parallelism", 1..=64),
             threads: reader.integer("passwords.threads", 0..=1_024),

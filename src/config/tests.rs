@@ -151,7 +151,7 @@ fn bad_values_are_refused_with_their_mend() {
         ("registration = 'close'", "did you mean \"closed\"?"),
         ("database_url = 'postgres://ann:hunter2@db/doorward'", "keeps its store in SQLite"),
         ("database_url = 'sqlite::memory:'", "sqlite:/var"),
-        ("[passwords]\nmemory_kib = 8192", "from 19456 to 4194304"),
+        ("[passwords]\nmemory_kib = 8192", "from 19456 to 1048576"),
         ("[passwords]\niterations = 1", "from 2 to"),
         ("[passwords]\nmax_wait = 2", "has no unit"),
         ("[tokens]\nalgorithm = 'HS256'", "\"EdDSA\", \"ES256\", \"RS256\""),

@@ -94,6 +94,11 @@ where
         self.entries.insert(key, value);
     }
 
+    /// Drops everything that is kept, and everything that is being read.
+    pub(crate) fn forget_all(&self) {
+        self.entries.clear();
+    }
+
     /// Drops what is kept, and what is being read, under `key`.
     pub(crate) fn forget(&self, key: &K) {
         self.entries.remove(key);

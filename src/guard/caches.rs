@@ -64,6 +64,22 @@ impl Caches {
             }
         }
     }
+
+    /// Sessions that ended before this moment need not be known any more.
+    pub(crate) fn remember_sessions_since(&self) -> Timestamp {
+        self.clock.now().minus(self.ended_sessions.remember())
+    }
+
+    /// Keeps nothing but what cannot have become untrue, and these ended sessions.
+    pub(crate) fn forget_everything(&self, ended: &[(SessionId, Timestamp)]) {
+        for (id, ended_at) in ended {
+            self.ended_sessions.insert(*id, *ended_at);
+        }
+        self.tokens.forget_all();
+        self.users.forget_all();
+        self.projects.forget_all();
+        self.foreign_tokens.forget_all();
+    }
 }
 
 /// The sessions that ended while access tokens of theirs may still look valid. The same cost

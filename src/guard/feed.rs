@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::caches::Caches;
 use crate::domain::error::{Error, Result};
-use crate::store::Tail;
+use crate::store::{News, Tail};
 
 /// How often the database is asked whether anything changed: a look at shared memory.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -24,12 +24,26 @@ pub(crate) fn follow(mut tail: Tail, caches: &Arc<Caches>) -> Result<()> {
 fn step(tail: &mut Tail, caches: &Weak<Caches>) -> bool {
     thread::sleep(PERIOD);
     let Some(caches) = caches.upgrade() else { return false };
-    match tail.poll() {
-        Ok(changes) => {
-            caches.apply(&changes);
-            caches.freshness().heard();
-        }
-        Err(error) => tracing::warn!(%error, "the feed of changes cannot be read"),
+    if let Err(error) = hear(tail, &caches) {
+        tracing::warn!(%error, "the feed of changes cannot be read");
     }
     true
+}
+
+fn hear(tail: &mut Tail, caches: &Caches) -> Result<()> {
+    loop {
+        match tail.poll()? {
+            News::More(changes) => caches.apply(&changes),
+            News::Changes(changes) => {
+                caches.apply(&changes);
+                caches.freshness().heard();
+                return Ok(());
+            }
+            News::Missed => {
+                tracing::warn!("changes were swept away before they were heard; all caches are emptied");
+                let since = caches.remember_sessions_since();
+                caches.forget_everything(&tail.ended_sessions(since)?);
+            }
+        }
+    }
 }

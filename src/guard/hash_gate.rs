@@ -1,6 +1,5 @@
 //! The one place where passwords are hashed: on threads of its own, never on the async runtime,
-//! behind a bounded queue. Knows nothing of users; whether an attempt may be made at all is the
-//! throttle's decision, taken before.
+//! behind a bounded queue. Knows nothing of users, nor whether an attempt should be made at all.
 
 mod limits;
 mod queue;

@@ -38,10 +38,10 @@ impl Guard {
     /// # Errors
     ///
     /// That the store cannot be read.
-    pub async fn follow(&self, now: Timestamp) -> Result<()> {
+    pub async fn follow(&self) -> Result<()> {
         // The feed's position first: what ends while the list is read is heard twice, not missed.
         let tail = self.store.tail()?;
-        let since = now.minus(self.caches.ended_sessions.remember());
+        let since = self.caches.remember_sessions_since();
         for (id, ended_at) in store::sessions::list_ended(&self.store.reads(), since).await? {
             self.caches.ended_sessions.insert(id, ended_at);
         }

@@ -96,6 +96,20 @@ pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<
     tx.execute(&SWEEP, (before, limit)).await
 }
 
+/// How many rows one look at the feed reads. The text of [`SINCE`] says the same.
+const BATCH: i64 = 10_000;
+
+/// What a look at the feed found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    /// All there is, oldest first.
+    Changes(Vec<Change>),
+    /// The oldest of more than one look reads.
+    More(Vec<Change>),
+    /// Some were swept away before they were read: nothing in memory may be believed.
+    Missed,
+}
+
 /// Follows the changes that any process commits.
 pub struct Tail {
     connection: Connection,
@@ -109,31 +123,48 @@ impl Tail {
         Ok(Self { connection, seen_version: -1, last })
     }
 
-    /// The changes since the last call, oldest first. Costs a look at shared memory when there
-    /// are none.
+    /// What was committed since the last call. Costs a look at shared memory when that is
+    /// nothing.
     ///
     /// # Errors
     ///
     /// That the store cannot be used; the next call continues where this one was.
-    pub fn poll(&mut self) -> Result<Vec<Change>> {
+    pub fn poll(&mut self) -> Result<News> {
         let version: i64 = self
             .connection
             .query_row("pragma data_version", (), |row| row.get(0))
             .map_err(|error| sql::fault(&error))?;
         if version == self.seen_version {
-            return Ok(Vec::new());
+            return Ok(News::Changes(Vec::new()));
         }
+        // The counter first: a row that is committed after it is read next time.
+        let position = only(&self.connection, &POSITION, &())?;
         let mut changes = Vec::new();
-        let mut last = self.last;
+        let (mut count, mut last) = (0, self.last);
         sql::rows(&self.connection, &SINCE, &(self.last,), |(seq, kind, id): (i64, String, Vec<u8>)| {
+            count += 1;
             last = seq;
             changes.extend(Change::read(&kind, &id));
         })?;
-        // With a full batch there may be more: look again next time, whatever the version says.
-        if last == self.last || changes.len() < 10_000 {
-            self.seen_version = version;
+        // Numbers have no gaps: rows that are missing were swept away before they were heard.
+        let missed = last - self.last != count || last < position && count < BATCH;
+        self.last = last.max(if missed { position } else { last });
+        if missed {
+            return Ok(News::Missed);
         }
-        self.last = last;
-        Ok(changes)
+        if count < BATCH {
+            self.seen_version = version;
+            return Ok(News::Changes(changes));
+        }
+        Ok(News::More(changes))
+    }
+
+    /// The sessions that ended after `since`.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot be used.
+    pub fn ended_sessions(&self, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
+        super::sessions::ended_since(&self.connection, since)
     }
 }

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 
 pub use self::audit::AuditEvent;
-pub use self::changes::{Change, Tail};
+pub use self::changes::{Change, News, Tail};
 pub use self::mail_secrets::{MailSecret, Purpose};
 pub use self::open::OpenError;
 pub use self::sessions::NewSession;

@@ -1,6 +1,8 @@
 //! Sessions: a row each, whose generation only ever moves forward.
 
-use super::sql::{row, statements};
+use rusqlite::Connection;
+
+use super::sql::{self, row, statements};
 use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
@@ -108,6 +110,13 @@ pub(crate) async fn list_live(reads: &Reads<'_>, user: UserId, now: Timestamp) -
 /// The sessions that ended after `since`, with the moment.
 pub(crate) async fn list_ended(reads: &Reads<'_>, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
     reads.all(&ENDED_SINCE, (since,)).await
+}
+
+/// The same, on a connection that follows the feed.
+pub(super) fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
+    let mut ended = Vec::new();
+    sql::rows(connection, &ENDED_SINCE, &(since,), |row| ended.push(row))?;
+    Ok(ended)
 }
 
 pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {

@@ -106,7 +106,7 @@ async fn the_tail_sees_what_another_process_commits_in_the_order_of_commits() {
     let directory = tempfile::tempdir().unwrap();
     let (here, there) = (open(&directory), open(&directory));
     let mut tail = here.tail().unwrap();
-    assert_eq!(tail.poll().unwrap(), []);
+    assert_eq!(tail.poll().unwrap(), News::Changes(Vec::new()));
     let ids = [1, 2, 3].map(|byte| crate::domain::id::UserId::from_bytes([byte; 12]));
     for id in ids {
         there
@@ -117,8 +117,32 @@ async fn the_tail_sees_what_another_process_commits_in_the_order_of_commits() {
             .await
             .unwrap();
     }
-    assert_eq!(tail.poll().unwrap(), ids.map(Change::User));
-    assert_eq!(tail.poll().unwrap(), []);
+    assert_eq!(tail.poll().unwrap(), News::Changes(ids.map(Change::User).to_vec()));
+    assert_eq!(tail.poll().unwrap(), News::Changes(Vec::new()));
+}
+
+#[tokio::test]
+async fn the_tail_notices_what_was_swept_away_before_it_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    let mut tail = store.tail().unwrap();
+    let change = async |id: u8| {
+        let body = async move |tx: &Tx<'_>| {
+            tx.record(Change::User(crate::domain::id::UserId::from_bytes([id; 12])));
+            Ok(())
+        };
+        store.write(body).await.unwrap();
+    };
+    let far = Timestamp::from_micros(i64::MAX);
+    change(1).await;
+    store.write(async move |tx: &Tx<'_>| changes::sweep(tx, far, 10).await).await.unwrap();
+    assert_eq!(tail.poll().unwrap(), News::Missed, "all rows are gone");
+    change(2).await;
+    store.write(async move |tx: &Tx<'_>| changes::sweep(tx, far, 10).await).await.unwrap();
+    change(3).await;
+    assert_eq!(tail.poll().unwrap(), News::Missed, "an older row is gone");
+    change(4).await;
+    assert!(matches!(tail.poll().unwrap(), News::Changes(changes) if changes.len() == 1));
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! How iron says that something went wrong: `{"msg":"reason"}`. Messages hold no number of three
-//! digits: clients look for status codes in them.
+//! How iron says that something went wrong: `{"msg":"reason"}`. No message holds the digits of
+//! another status: clients look for them in the text.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -78,7 +78,13 @@ async fn the_link_is_the_configured_one_whatever_the_headers_say() {
         let mail = server.wait_for_mails(before + 1).await.pop().unwrap();
         let link = format!("https://id.example.com/sso/reset-password?token={}\r\n", token_in(&mail));
         assert!(mail.contains(&link), "{name}: {value}\n{mail}");
-        assert!(!mail.contains("evil") && !mail.contains("gopher") && !mail.contains("666"), "{name}: {value}\n{mail}");
+        assert!(
+            !mail.contains("evil.example")
+                && !mail.contains("/evil")
+                && !mail.contains("gopher:")
+                && !mail.contains(":666"),
+            "{name}: {value}\n{mail}"
+        );
         assert_eq!(mail.matches("://").count(), 1, "{mail}");
     }
 }
@@ -136,7 +142,7 @@ async fn mail_goes_to_the_stored_address_alone() {
     assert_eq!(mails.len(), 1);
     let mail = &mails[0];
     assert!(mail.contains("To: mike@example.com\r\n"), "{mail}");
-    assert!(!mail.contains("eve") && !mail.contains("Cc:"), "{mail}");
+    assert!(!mail.contains("eve@") && !mail.contains("Cc:"), "{mail}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
