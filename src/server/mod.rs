@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -40,6 +41,9 @@ pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
     telemetry::log_panics();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
+    // At a limit on the size of files this would end the process; where it is handled, the write
+    // fails as on a full disk.
+    let _file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("SIGXFSZ cannot be listened for")?;
     let mut server = Running::start(settings, start, Clock::System).await?;
     server.announce()?;
     tokio::select! {

@@ -1,6 +1,7 @@
 //! What the server does when something around it is broken: it says what and how to mend it, and
 //! nothing that was acknowledged is lost.
 
+mod backup;
 mod full_disk;
 mod signals;
 mod start;
