@@ -14,8 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::first_admin::{self, FirstAdmin};
-use crate::actions::{housekeeping, recovery};
+use crate::actions::{first_admin, housekeeping, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -44,8 +43,8 @@ pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
     // At a limit on the size of files this would end the process; where it is handled, the write
     // fails as on a full disk.
     let _file_size = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("SIGXFSZ cannot be listened for")?;
-    let mut server = Running::start(settings, start, Clock::System).await?;
-    server.announce()?;
+    let server = Running::start(settings, start, Clock::System).await?;
+    announce::listening(server.app(), server.address())?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: answering what is in flight"),
         _ = interrupt.recv() => tracing::info!("SIGINT: answering what is in flight"),
@@ -58,7 +57,6 @@ pub struct Running {
     app: App,
     address: SocketAddr,
     listening: listen::Listening,
-    first_admin: Option<FirstAdmin>,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
 }
@@ -78,22 +76,15 @@ impl Running {
         let presence = if start.new_keys { Presence::MadeWithNewKeys } else { Presence::Made };
         let (app, errands) = App::open(settings, public_url, clock, presence).await?;
         let first = first_admin::ensure(&app).await.map_err(announce::explain)?;
+        // Before the first request: who sees the server answer finds the secrets where they are kept.
+        announce::first_admin(&app, first)?;
         let (stop, stopped) = watch::channel(false);
         let listening = listen::serve(socket, &app, stopped.clone()).await?;
         let workers = vec![
             tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
-        Ok(Self { app, address, listening, first_admin: Some(first), stop, workers })
-    }
-
-    /// Says how the first administrator signs in, where that was made up, and where the server
-    /// listens.
-    fn announce(&mut self) -> anyhow::Result<()> {
-        if let Some(first) = self.first_admin.take() {
-            announce::first_admin(&self.app, first)?;
-        }
-        announce::listening(&self.app, self.address)
+        Ok(Self { app, address, listening, stop, workers })
     }
 
     /// Where it listens.
