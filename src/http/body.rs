@@ -7,10 +7,6 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use zeroize::Zeroize as _;
 
-/// How much of a refused body is still taken in, and for how long.
-const DISCARD_BYTES: usize = 8 * 1024 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(2);
-
 /// How large a body may be, and how long it may take to arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
@@ -64,34 +60,16 @@ impl Drop for WholeBody {
 /// # Errors
 ///
 /// The limit that it broke, or that it broke off.
-pub async fn read(mut body: Body, limits: BodyLimits) -> Result<WholeBody, BodyFault> {
+pub async fn read(body: Body, limits: BodyLimits) -> Result<WholeBody, BodyFault> {
     if body.size_hint().lower() > u64::try_from(limits.bytes).unwrap_or(u64::MAX) {
-        discard(body);
         return Err(BodyFault::TooLarge);
     }
-    match tokio::time::timeout(limits.timeout, Limited::new(&mut body, limits.bytes).collect()).await {
+    match tokio::time::timeout(limits.timeout, Limited::new(body, limits.bytes).collect()).await {
         Ok(Ok(collected)) => Ok(WholeBody(collected.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(body);
-            Err(BodyFault::TooLarge)
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
         Ok(Err(_)) => Err(BodyFault::Broken),
         Err(_) => Err(BodyFault::TimedOut),
     }
-}
-
-/// Takes in the rest of a refused body beside the answer, within limits. A client that is still
-/// sending would otherwise find its connection reset before it reads the refusal.
-fn discard(mut body: Body) {
-    tokio::spawn(tokio::time::timeout(DISCARD_TIME, async move {
-        let mut left = DISCARD_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                return;
-            }
-        }
-    }));
 }
 
 #[cfg(test)]
