@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 const MAX_LENGTH: usize = 128;
 const ADMIN: &str = "admin";
 const USER: &str = "user";
 
 /// One permission or grant, in lower case: `user`, `servers.start`, `servers.*`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
 pub struct Permission(String);
 
 impl Permission {
@@ -57,8 +60,9 @@ impl Permission {
     }
 }
 
-/// A set of permissions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A set of permissions; on the wire an array of their texts, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Permissions(BTreeSet<Permission>);
 
 impl Permissions {

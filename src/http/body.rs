@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
+use axum::http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use zeroize::Zeroize as _;
 
@@ -34,6 +35,18 @@ pub enum BodyFault {
     /// The connection ended, or its framing was wrong.
     #[error("the body is broken off")]
     Broken,
+}
+
+impl BodyFault {
+    /// The status that says so.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 /// A body in memory, overwritten when dropped as far as nothing else shares its memory.

@@ -7,12 +7,12 @@ use serde_json::Value;
 use zeroize::Zeroize;
 
 use crate::domain::error::{Error, Fault};
+use crate::domain::password::Password;
 use crate::domain::user::JsonObject;
-use crate::secret::Secret;
+use crate::secret::{ExposeSecret as _, Secret};
 
 const REQUIRED: &str = "is required";
 const NOT_TEXT: &str = "must be a string";
-const NOT_TEXTS: &str = "must be an array of strings";
 
 /// The fields of one request, and the faults found among them so far.
 ///
@@ -31,17 +31,6 @@ const NOT_TEXTS: &str = "must be an array of strings";
 pub struct Form {
     fields: JsonObject,
     faults: Vec<Fault>,
-}
-
-/// What a field that may be null says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Nullable<T> {
-    /// Nothing: the field is not there, or its fault was noted.
-    Absent,
-    /// Null: take away what is there.
-    Null,
-    /// This.
-    Given(T),
 }
 
 impl Form {
@@ -63,24 +52,21 @@ impl Form {
         self.check(field, read)
     }
 
-    /// A text whose absence means something else than null.
-    pub fn nullable<T>(&mut self, field: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Nullable<T> {
-        match self.fields.get(field) {
-            None => Nullable::Absent,
-            Some(Value::Null) => Nullable::Null,
-            Some(_) => self.optional(field, parse).map_or(Nullable::Absent, Nullable::Given),
-        }
-    }
-
     /// A secret that must be there. It is moved out of the form; an empty one is still a secret.
     pub fn secret(&mut self, field: &'static str) -> Option<Secret> {
         let read = self.take(field).ok_or_else(|| REQUIRED.to_owned()).and_then(seal);
         self.check(field, read)
     }
 
-    /// A secret that may be absent or null. It is moved out of the form.
-    pub fn optional_secret(&mut self, field: &'static str) -> Option<Secret> {
-        let read = seal(self.take(field)?);
+    /// A password that must be there, in the form that hashes and compares.
+    pub fn password(&mut self, field: &'static str) -> Option<Password> {
+        let typed = self.secret(field)?;
+        self.check(field, Password::parse(typed.expose_secret()))
+    }
+
+    /// A password that may be absent or null.
+    pub fn optional_password(&mut self, field: &'static str) -> Option<Password> {
+        let read = seal(self.take(field)?).and_then(|typed| Password::parse(typed.expose_secret()));
         self.check(field, read)
     }
 
@@ -104,18 +90,6 @@ impl Form {
                 wipe(&mut other);
                 Err("must be a JSON object".to_owned())
             }
-        };
-        self.check(field, read)
-    }
-
-    /// An array of texts that may be absent or null; one bad element is a fault of the field.
-    pub fn list<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
-        let read = match self.given(field)? {
-            Value::Array(elements) => elements
-                .iter()
-                .map(|element| element.as_str().ok_or_else(|| NOT_TEXTS.to_owned()).and_then(&parse))
-                .collect(),
-            _ => Err(NOT_TEXTS.to_owned()),
         };
         self.check(field, read)
     }
@@ -247,7 +221,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::user::{Bio, Email};
+    use crate::domain::user::Email;
     use crate::secret::ExposeSecret;
 
     fn form(value: Value) -> Form {
@@ -270,19 +244,16 @@ mod tests {
     fn a_faultless_form_hands_out_its_values() {
         let mut form = form(json!({
             "email": "ann@example.com", "password": "s3cret", "bio": null, "admin": true, "limit": 7,
-            "flags": {"a": 1}, "user_ids": ["a", "b"], "unknown": [],
+            "flags": {"a": 1}, "new_password": "pass", "unknown": [],
         }));
         let email = form.required("email", Email::parse);
         let password = form.secret("password");
-        assert_eq!(form.nullable("bio", Bio::parse), Nullable::Null);
-        assert_eq!(form.nullable("name", word), Nullable::Absent);
-        assert_eq!(form.nullable("email", word), Nullable::Given("ann@example.com".to_owned()));
         assert_eq!(form.optional("type", word), None);
         assert_eq!(form.flag("admin"), Some(true));
         assert_eq!(form.integer("limit", 0..=i64::MAX), Some(7));
         assert_eq!(form.object("flags").map(Value::Object), Some(json!({"a": 1})));
-        assert_eq!(form.list("user_ids", word), Some(vec!["a".to_owned(), "b".to_owned()]));
-        assert!(form.optional_secret("current_password").is_none());
+        assert!(form.optional_password("current_password").is_none());
+        assert!(form.optional_password("new_password").is_some());
         let (email, password) = form.finish((email, password)).unwrap();
         assert_eq!(email.as_str(), "ann@example.com");
         assert_eq!(password.expose_secret(), "s3cret");
@@ -292,26 +263,23 @@ mod tests {
     fn all_faults_are_told_at_once_and_in_order() {
         let mut form = form(json!({
             "email": "nobody", "password": 1, "name": null, "bio": ["x"], "admin": "yes", "limit": 1.5,
-            "flags": [], "user_ids": ["a", 2], "current_password": {},
+            "flags": [], "current_password": {},
         }));
         let email = form.required("email", Email::parse);
         let password = form.secret("password");
         let name = form.required("name", word);
-        assert_eq!(form.nullable("bio", word), Nullable::Absent);
+        assert_eq!(form.optional("bio", word), None);
         assert_eq!(form.flag("admin"), None);
         assert_eq!(form.integer("limit", 0..=9), None);
         assert_eq!(form.object("flags"), None);
-        assert_eq!(form.list("user_ids", word), None);
-        assert!(form.optional_secret("current_password").is_none());
+        assert!(form.optional_password("current_password").is_none());
         form.fault("confirm", "must equal the password");
         let found = faults(form.finish((email, password, name)));
         let fields: Vec<_> = found.iter().map(|(field, _)| *field).collect();
-        let expected =
-            ["email", "password", "name", "bio", "admin", "limit", "flags", "user_ids", "current_password", "confirm"];
+        let expected = ["email", "password", "name", "bio", "admin", "limit", "flags", "current_password", "confirm"];
         assert_eq!(fields, expected);
         assert_eq!(found[1].1, NOT_TEXT);
         assert_eq!(found[2].1, REQUIRED);
-        assert_eq!(found[7].1, NOT_TEXTS);
     }
 
     #[test]

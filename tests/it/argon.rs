@@ -294,7 +294,7 @@ async fn a_malformed_login_is_a_bad_request() {
         assert_eq!(answer(server.post(LOGIN).body(text)).await, bad_request(reason), "{text}");
     }
     let huge = server.post(LOGIN).body("x".repeat(1024 * 1024 + 1));
-    assert_eq!(answer(huge).await, error(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"));
+    assert_eq!(answer(huge).await, error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -135,7 +135,7 @@ async fn a_malformed_login_is_a_bad_request_that_names_every_fault() {
     assert_eq!(answer(server.post(LOGIN)).await, bad_request("email is required; password is required"));
     assert_eq!(answer(server.post(LOGIN).body("{")).await, bad_request("body must be valid JSON in UTF-8"));
     let huge = server.post(LOGIN).body("x".repeat(1024 * 1024 + 1));
-    let refusal = failure(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.", "Payload Too Large");
+    let refusal = failure(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large", "Payload Too Large");
     assert_eq!(answer(huge).await, refusal);
 }
 

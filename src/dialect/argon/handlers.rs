@@ -83,10 +83,8 @@ pub(super) async fn profile(State(app): State<App>, request: Request) -> Answer 
 fn profile_change(exchange: &Exchange) -> Result<ChangeProfile, Failure> {
     let mut form = exchange.optional_json_form()?;
     let new_username = form.optional("newUsername", Username::parse);
-    let current = form.optional_secret("currentPassword");
-    let current = current.and_then(|typed| form.check("currentPassword", Password::parse(typed.expose_secret())));
-    let new = form.optional_secret("newPassword");
-    let new = new.and_then(|typed| form.check("newPassword", Password::parse(typed.expose_secret())));
+    let current = form.optional_password("currentPassword");
+    let new = form.optional_password("newPassword");
     form.finish(())?;
     let new_password = match (new, current) {
         (Some(new), Some(current)) => Some((new, current)),

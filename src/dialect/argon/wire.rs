@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::actions::Issued;
 use crate::actions::account::Profile;
@@ -17,26 +17,17 @@ use crate::http::body::BodyFault;
 use crate::http::request_log::FailureCause;
 use crate::secret::ExposeSecret;
 
-/// Permissions as an array of texts, sorted.
-struct Listed<'a>(&'a Permissions);
-
-impl Serialize for Listed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter())
-    }
-}
-
 /// The answer of `GET /api/auth/state` to somebody who is known.
 #[derive(Serialize)]
 pub(super) struct AuthState<'a> {
     authenticated: bool,
     username: &'a str,
-    permissions: Listed<'a>,
+    permissions: &'a Permissions,
 }
 
 impl<'a> AuthState<'a> {
     pub(super) fn of(user: &'a User) -> Self {
-        Self { authenticated: true, username: user.login(), permissions: Listed(&user.permissions) }
+        Self { authenticated: true, username: user.login(), permissions: &user.permissions }
     }
 }
 
@@ -44,12 +35,12 @@ impl<'a> AuthState<'a> {
 #[derive(Serialize)]
 pub(super) struct SignedIn<'a> {
     token: &'a str,
-    permissions: Listed<'a>,
+    permissions: &'a Permissions,
 }
 
 impl<'a> SignedIn<'a> {
     pub(super) fn of(issued: &'a Issued) -> Self {
-        Self { token: issued.access.secret.expose_secret(), permissions: Listed(&issued.user.permissions) }
+        Self { token: issued.access.secret.expose_secret(), permissions: &issued.user.permissions }
     }
 }
 
@@ -196,11 +187,7 @@ impl From<Error> for Failure {
 
 impl From<BodyFault> for Failure {
     fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            BodyFault::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, "The body came too slowly"),
-            BodyFault::Broken => Self::new(StatusCode::BAD_REQUEST, "The body was cut off"),
-        }
+        Self::new(fault.status(), &fault.to_string())
     }
 }
 

@@ -12,11 +12,9 @@ use crate::actions::sign_in::{SignIn, sign_in};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::ProjectId;
-use crate::domain::password::Password;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
 use crate::http::exchange::Exchange;
-use crate::secret::ExposeSecret;
 
 /// Whether a token identifies somebody who may use a project. The hottest path of all: the
 /// request is taken whole, because extracting its parts would copy the headers.
@@ -55,8 +53,7 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Result<Re
     let exchange = Exchange::read(&app, request).await?;
     let mut form = exchange.json_form()?;
     let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
-    let password = form.secret("password");
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let password = form.password("password");
     let (login, password) = form.finish((email, password))?;
     let issued = sign_in(&app, SignIn { login, password, dialect: Dialect::Iron }, &exchange.origin).await?;
     Ok(wire::user(&issued.user, &[issued.access.secret]))

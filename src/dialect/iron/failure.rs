@@ -102,11 +102,7 @@ fn explain(reason: Unauthenticated) -> &'static str {
 
 impl From<BodyFault> for Failure {
     fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
-            BodyFault::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
-            BodyFault::Broken => Self::new(StatusCode::BAD_REQUEST, "the body was cut off"),
-        }
+        Self::new(fault.status(), fault.to_string())
     }
 }
 

@@ -14,13 +14,11 @@ use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::error::Result;
 use crate::domain::id::UserId;
-use crate::domain::password::Password;
 use crate::domain::permission::Permissions;
 use crate::domain::user::{Email, Status, User, UserRef};
 use crate::http::answer;
 use crate::http::exchange::Exchange;
 use crate::http::form::Form;
-use crate::secret::ExposeSecret;
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let exchange = Exchange::read(&app, request).await?;
@@ -28,8 +26,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
     caller.require_admin()?;
     let mut form = exchange.json_form()?;
     let email = form.required("email", Email::parse);
-    let password = form.secret("password");
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let password = form.password("password");
     let administration = administration(&mut form);
     let (email, password) = form.finish((email, password))?;
     let input = CreateUser {
@@ -88,8 +85,8 @@ pub(super) async fn update(State(app): State<App>, named: Named, request: Reques
     let mut form = exchange.json_form()?;
     let input = UpdateUser {
         email: form.optional("email", Email::parse),
-        password: password(&mut form, "password"),
-        current_password: password(&mut form, "current_password"),
+        password: form.optional_password("password"),
+        current_password: form.optional_password("current_password"),
         // From others these are not even read.
         administration: if caller.is_admin() { administration(&mut form) } else { Administration::default() },
     };
@@ -98,17 +95,12 @@ pub(super) async fn update(State(app): State<App>, named: Named, request: Reques
     shown(&app, &caller, &user).await
 }
 
-fn password(form: &mut Form, field: &'static str) -> Option<Password> {
-    let typed = form.optional_secret(field)?;
-    form.check(field, Password::parse(typed.expose_secret()))
-}
-
 pub(super) async fn delete(State(app): State<App>, named: Named, request: Request) -> Result<Response, FailedDeletion> {
     let exchange = Exchange::read(&app, request).await?;
     let caller = caller(&app, &exchange.parts).await?;
     let user = users::get(&app, &caller, &named.user()).await?;
     let mut form = exchange.optional_json_form()?;
-    let current_password = password(&mut form, "current_password");
+    let current_password = form.optional_password("current_password");
     form.finish(())?;
     account::delete(&app, &caller, &UserRef::Id(user.id), current_password).await?;
     Ok(wire::success())

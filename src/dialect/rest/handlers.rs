@@ -67,11 +67,10 @@ fn confirmed_password(form: &mut Form, email: Option<&Email>) -> Option<Password
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let mut form = exchange.any_form()?;
-    let email = form.required("email", |text| Ok(text.to_owned()));
-    let password = form.secret("password");
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
-    let (email, password) = form.finish((email, password))?;
-    let input = SignIn { login: LoginName::parse_email(&email), password, dialect: Dialect::Rest };
+    let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
+    let password = form.password("password");
+    let (login, password) = form.finish((email, password))?;
+    let input = SignIn { login, password, dialect: Dialect::Rest };
     let issued = sign_in(&app, input, &exchange.origin).await?;
     Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
 }
@@ -106,8 +105,7 @@ pub(super) async fn forgot_password(State(app): State<App>, request: Request) ->
 pub(super) async fn reset_password(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let mut form = exchange.any_form()?;
-    let password = form.secret("password");
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
+    let password = form.password("password");
     let password = form.finish(password)?;
     let token = query_token(&exchange)?;
     recovery::reset_password(&app, &token, password).await?;

@@ -211,11 +211,7 @@ impl From<Error> for Failure {
 
 impl From<BodyFault> for Failure {
     fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            BodyFault::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, "The body came too slowly"),
-            BodyFault::Broken => Self::new(StatusCode::BAD_REQUEST, "The body was cut off"),
-        }
+        Self::new(fault.status(), &fault.to_string())
     }
 }
 

@@ -12,13 +12,11 @@ use crate::actions::sign_in::{SignIn, sign_in};
 use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::error::Error;
-use crate::domain::password::Password;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
 use crate::http::answer;
 use crate::http::credential::{Presented, authorization, header, query};
 use crate::http::exchange::Exchange;
-use crate::secret::ExposeSecret;
 
 const X_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 
@@ -27,12 +25,10 @@ type Answer = Result<Response, Failure>;
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let mut form = exchange.optional_json_form()?;
-    let email = form.required("email", |text| Ok(text.to_owned()));
-    let password = form.secret("password");
-    let password = password.and_then(|typed| form.check("password", Password::parse(typed.expose_secret())));
-    let (email, password) = form.finish((email, password))?;
-    // Users made in another dialect may have no email: their username signs them in here too.
-    let input = SignIn { login: LoginName::parse_email(&email), password, dialect: Dialect::XAccessToken };
+    let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
+    let password = form.password("password");
+    let (login, password) = form.finish((email, password))?;
+    let input = SignIn { login, password, dialect: Dialect::XAccessToken };
     let issued = sign_in(&app, input, &exchange.origin).await?;
     Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
 }

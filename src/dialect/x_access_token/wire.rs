@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::actions::Issued;
 use crate::domain::error::{Error, Fault, Unauthenticated};
@@ -35,15 +35,6 @@ impl<'a> SignedIn<'a> {
     }
 }
 
-/// Permissions as an array of texts, sorted.
-struct Listed<'a>(&'a Permissions);
-
-impl Serialize for Listed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter())
-    }
-}
-
 /// The user's own object. The original's also held the hash of the password.
 #[derive(Serialize)]
 pub(super) struct Me<'a> {
@@ -57,7 +48,7 @@ pub(super) struct Me<'a> {
     username: Option<&'a str>,
     bio: Option<&'a str>,
     roles: [&'static str; 1],
-    permissions: Listed<'a>,
+    permissions: &'a Permissions,
     created_at: String,
 }
 
@@ -72,7 +63,7 @@ impl<'a> Me<'a> {
             username: user.username.as_deref(),
             bio: user.bio.as_deref(),
             roles: [if user.is_admin() { "Admin" } else { "User" }],
-            permissions: Listed(&user.permissions),
+            permissions: &user.permissions,
             created_at: user.created_at.rfc3339(),
         }
     }
@@ -174,11 +165,7 @@ impl From<Error> for Failure {
 
 impl From<BodyFault> for Failure {
     fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large."),
-            BodyFault::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, "The body came too slowly."),
-            BodyFault::Broken => Self::new(StatusCode::BAD_REQUEST, "The body was cut off."),
-        }
+        Self::new(fault.status(), &fault.to_string())
     }
 }
 
