@@ -17,6 +17,15 @@ pub fn layer() -> MapResponseLayer<fn(Response) -> Response> {
     MapResponseLayer::new(protect)
 }
 
+/// The same as lines of a head, for what is answered below the routes.
+#[must_use]
+pub fn lines() -> Vec<u8> {
+    let line = |(name, value): &(HeaderName, HeaderValue)| {
+        [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
+    };
+    PROTECTION.iter().flat_map(line).collect()
+}
+
 fn protect(mut answer: Response) -> Response {
     for (name, value) in &PROTECTION {
         answer.headers_mut().entry(name).or_insert_with(|| value.clone());

@@ -6,11 +6,19 @@ use serde_json::json;
 
 use crate::http::answer;
 
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// An `application/problem+json` answer: what kind of problem, and what this one is.
 #[must_use]
 pub fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
-    answer::with_type(status, "application/problem+json", body.to_string().into_bytes())
+    answer::with_type(status, MEDIA_TYPE, body(status.as_u16(), title, detail))
+}
+
+/// The body alone, for what is answered below the routes.
+#[must_use]
+pub fn body(status: u16, title: &str, detail: &str) -> Vec<u8> {
+    json!({"type": "about:blank", "title": title, "status": status, "detail": detail}).to_string().into_bytes()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::refusals::Refusals;
 use super::{routes, tls};
 use crate::app::App;
 
@@ -60,12 +61,12 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
     builder.http1().header_read_timeout(header_timeout).max_buf_size(MAX_HEAD);
     builder.http2().max_concurrent_streams(MAX_STREAMS).keep_alive_interval(KEEP_ALIVE);
     let serving = match &app.settings().tls {
-        None => tokio::spawn(server.acceptor(NoDelayAcceptor::new()).serve(service)),
+        None => tokio::spawn(server.acceptor(Refusals(NoDelayAcceptor::new())).serve(service)),
         Some(files) => {
             let config = tls::load(files, stop).await?;
             let acceptor =
                 RustlsAcceptor::new(config).handshake_timeout(header_timeout).acceptor(NoDelayAcceptor::new());
-            tokio::spawn(server.acceptor(acceptor).serve(service))
+            tokio::spawn(server.acceptor(Refusals(acceptor)).serve(service))
         }
     };
     Ok(Listening { handle, serving })

@@ -2,6 +2,7 @@
 
 mod announce;
 mod listen;
+mod refusals;
 mod routes;
 mod tls;
 

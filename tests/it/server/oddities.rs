@@ -2,7 +2,7 @@
 //! dialect; what is no HTTP at all is refused below the routes; and the server goes on.
 
 use super::wire::{Reply, Wire, ask, post};
-use super::{assert_protected, is_rest_error};
+use super::{assert_not_kept, assert_protected, is_rest_error};
 use crate::harness::Server;
 
 const HOST: &str = "Host: test\r\n";
@@ -117,7 +117,7 @@ async fn strange_headers_are_borne_or_refused() {
     }
 }
 
-/// What is no HTTP, or more of it than is read, reaches no route: these answers have no body.
+/// What is no HTTP, or more of it than is read, reaches no route: these answers are problems.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_http_is_refused_and_hurts_nobody() {
     let server = Server::start().await;
@@ -143,14 +143,23 @@ async fn what_is_no_http_is_refused_and_hurts_nobody() {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
         let mut wire = Wire::to(&server).await;
         wire.send(bytes).await;
-        assert_eq!(wire.reply().await.map(|reply| reply.status), Some(status), "{text:?}");
+        assert_refused(&wire.reply().await.unwrap_or_else(|| panic!("no answer to {text:?}")), status);
         assert!(wire.is_closed().await, "{text:?}");
     }
     for framing in ["Content-Length: -1", "Content-Length: +2", "Content-Length: 9999999999999999999999"] {
         let reply = ask(&server, format!("{login}{framing}\r\n\r\n{{}}")).await.unwrap();
-        assert_eq!(reply.status, 400, "{framing}");
+        assert_refused(&reply, 400);
     }
     assert_eq!(request_line(&server, "GET /healthz").await.status, 200);
+}
+
+/// A refusal below the routes says what is wrong, and that nothing follows.
+fn assert_refused(reply: &Reply, status: u16) {
+    assert_eq!((reply.status, &reply.json()["status"]), (status, &status.into()), "{reply:?}");
+    assert!(reply.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{reply:?}");
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{reply:?}");
+    assert_eq!(reply.header("connection"), Some("close"), "{reply:?}");
+    assert_not_kept(|name| reply.header(name).map(str::to_owned));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

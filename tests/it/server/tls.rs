@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::assert_not_kept;
 use crate::harness::Server;
 
 /// A certificate for this machine, and its key, both PEM.
@@ -68,6 +69,24 @@ impl Files {
 
 async fn is_believed(server: &Server, client: &Client) -> bool {
     client.get(format!("{}/healthz", server.base)).send().await.is_ok_and(|answer| answer.status() == 200)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_below_the_routes_is_a_problem_by_tls_too() {
+    let pair = Pair::new();
+    let files = Files::with(&pair);
+    let server = files.server("").await;
+    let certificate = Certificate::from_pem(pair.certificate.as_bytes()).unwrap();
+    let client = Client::builder().tls_certs_only([certificate]).http1_only().build().unwrap();
+    let mut request = client.get(format!("{}/healthz", server.base));
+    for number in 0..200 {
+        request = request.header(format!("x-{number}"), "1");
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_11, 431));
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_not_kept(|name| answer.headers().get(name)?.to_str().ok().map(str::to_owned));
+    assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["status"], 431);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
