@@ -47,8 +47,8 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
     let user = users::get(app, caller, user).await?;
     let administration = if caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
-    let own = caller.is(user.id);
-    if own && (email.is_some() || input.password.is_some()) {
+    let own = caller.is(user.id) && (email.is_some() || input.password.is_some());
+    if own {
         prove_oneself(app, caller, &user, input.current_password).await?;
     }
     let hash = match input.password {

@@ -48,6 +48,8 @@ where
         .await
 }
 
+/// Whether nothing ended the credential since it was checked. That it expired meanwhile is no
+/// matter: it had not when it was shown.
 async fn still_stands(tx: &Tx<'_>, caller: &Caller) -> Result<()> {
     const ENDED: Error = Error::Unauthenticated(Unauthenticated::Ended);
     let Ok(before) = caller.require_user() else { return Ok(()) };
@@ -55,8 +57,8 @@ async fn still_stands(tx: &Tx<'_>, caller: &Caller) -> Result<()> {
     let stands = match caller.credential() {
         Credential::Session { id, .. } => {
             let session = store::sessions::find(tx, id).await?;
-            let lives = session.is_some_and(|session| session.ended_at.is_none());
-            lives && user.credential_version == before.credential_version
+            let unended = session.is_some_and(|session| session.ended_at.is_none());
+            unended && user.credential_version == before.credential_version
         }
         Credential::ApiToken { id, .. } => store::tokens::find(tx, id).await?.is_some(),
         Credential::Operator => true,

@@ -25,8 +25,7 @@ pub fn forgot_password(app: &App, email: Email) -> Result<()> {
     app.leave(Errand::PasswordReset(email))
 }
 
-/// Runs errands until the last application handle is gone, or until told to stop and all that
-/// wait are done.
+/// Runs errands until told to stop and all that wait are done.
 pub async fn run_errands(app: App, mut errands: Errands, mut stop: watch::Receiver<bool>) {
     let mut closing = false;
     loop {

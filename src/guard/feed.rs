@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::caches::Caches;
 use crate::domain::error::{Error, Result};
@@ -32,17 +32,18 @@ fn step(tail: &mut Tail, caches: &Weak<Caches>) -> bool {
 
 fn hear(tail: &mut Tail, caches: &Caches) -> Result<()> {
     loop {
-        match tail.poll()? {
+        // What is known afterwards is from before the look, however long that waited.
+        let asked = Instant::now();
+        match tail.poll(caches.remember_sessions_since())? {
             News::More(changes) => caches.apply(&changes),
             News::Changes(changes) => {
                 caches.apply(&changes);
-                caches.freshness().heard();
+                caches.freshness().heard(asked);
                 return Ok(());
             }
-            News::Missed => {
+            News::Missed(ended) => {
                 tracing::warn!("changes were swept away before they were heard; all caches are emptied");
-                let since = caches.remember_sessions_since();
-                caches.forget_everything(&tail.ended_sessions(since)?);
+                caches.forget_everything(&ended);
             }
         }
     }

@@ -16,18 +16,18 @@ impl Freshness {
         Self { begun: Instant::now(), heard_at_millis: AtomicU64::new(0), max_staleness }
     }
 
-    fn elapsed_millis(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn millis_at(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Notes that all changes up to now are known.
-    pub(crate) fn heard(&self) {
-        self.heard_at_millis.store(self.elapsed_millis(), Ordering::Release);
+    /// Notes that all changes up to `asked` are known.
+    pub(crate) fn heard(&self, asked: Instant) {
+        self.heard_at_millis.store(self.millis_at(asked), Ordering::Release);
     }
 
     /// Whether what is in memory may still be believed.
     pub(crate) fn is_trusted(&self) -> bool {
-        let silence = self.elapsed_millis().saturating_sub(self.heard_at_millis.load(Ordering::Acquire));
+        let silence = self.millis_at(Instant::now()).saturating_sub(self.heard_at_millis.load(Ordering::Acquire));
         Duration::from_millis(silence) <= self.max_staleness
     }
 }

@@ -344,7 +344,7 @@ mod tests {
                 }
                 Err(Error::Busy(retry_after)) => {
                     assert!(retry_after > max_wait);
-                    assert!(took < Duration::from_millis(100), "refused after {took:?}");
+                    assert!(took < Duration::from_secs(1), "refused after {took:?}");
                     refused += 1;
                 }
                 Err(error) => panic!("{error}"),

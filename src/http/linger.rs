@@ -111,17 +111,22 @@ mod tests {
     const LIMITS: BodyLimits = BodyLimits { bytes: 1, timeout: Duration::from_millis(200) };
 
     fn sent_to(expect: bool) -> (mpsc::Sender<usize>, Request) {
+        sent_within(LIMITS, expect)
+    }
+
+    fn sent_within(limits: BodyLimits, expect: bool) -> (mpsc::Sender<usize>, Request) {
         let (sender, receiver) = mpsc::channel(1);
         let mut request = Request::new(Body::new(Sent(receiver)));
         if expect {
             request.headers_mut().insert(EXPECT, axum::http::HeaderValue::from_static("100-continue"));
         }
-        (sender, linger(request, LIMITS))
+        (sender, linger(request, limits))
     }
 
     #[tokio::test]
     async fn what_nobody_reads_is_taken_from_its_sender_until_it_is_too_much() {
-        let (sender, request) = sent_to(false);
+        // So long that only the size can end it.
+        let (sender, request) = sent_within(BodyLimits { timeout: Duration::from_mins(1), ..LIMITS }, false);
         drop(request);
         for _ in 0..EXCESS / 65_536 {
             sender.send(65_536).await.unwrap();
@@ -129,7 +134,7 @@ mod tests {
         for _ in 0..2 {
             let _ = sender.send(65_536).await;
         }
-        sender.closed().await;
+        tokio::time::timeout(Duration::from_secs(20), sender.closed()).await.unwrap();
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -50,7 +50,11 @@ pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
         _ = terminate.recv() => tracing::info!("SIGTERM: answering what is in flight"),
         _ = interrupt.recv() => tracing::info!("SIGINT: answering what is in flight"),
     }
-    server.stop().await
+    tokio::select! {
+        ended = server.stop() => ended,
+        _ = terminate.recv() => Err(anyhow!("a second SIGTERM: not all that was in flight was answered")),
+        _ = interrupt.recv() => Err(anyhow!("a second SIGINT: not all that was in flight was answered")),
+    }
 }
 
 /// A server that listens.

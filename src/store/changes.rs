@@ -106,8 +106,9 @@ pub enum News {
     Changes(Vec<Change>),
     /// The oldest of more than one look reads.
     More(Vec<Change>),
-    /// Some were swept away before they were read: nothing in memory may be believed.
-    Missed,
+    /// Some were swept away before they were read: nothing in memory may be believed. These
+    /// sessions ended since the moment that was asked for.
+    Missed(Vec<(SessionId, Timestamp)>),
 }
 
 /// Follows the changes that any process commits.
@@ -124,12 +125,12 @@ impl Tail {
     }
 
     /// What was committed since the last call. Costs a look at shared memory when that is
-    /// nothing.
+    /// nothing. Where some was missed, the sessions that ended after `since` come instead.
     ///
     /// # Errors
     ///
     /// That the store cannot be used; the next call continues where this one was.
-    pub fn poll(&mut self) -> Result<News> {
+    pub fn poll(&mut self, since: Timestamp) -> Result<News> {
         let version: i64 = self
             .connection
             .query_row("pragma data_version", (), |row| row.get(0))
@@ -148,23 +149,16 @@ impl Tail {
         })?;
         // Numbers have no gaps: rows that are missing were swept away before they were heard.
         let missed = last - self.last != count || last < position && count < BATCH;
-        self.last = last.max(if missed { position } else { last });
         if missed {
-            return Ok(News::Missed);
+            let ended = super::sessions::ended_since(&self.connection, since)?;
+            self.last = last.max(position);
+            return Ok(News::Missed(ended));
         }
+        self.last = last;
         if count < BATCH {
             self.seen_version = version;
             return Ok(News::Changes(changes));
         }
         Ok(News::More(changes))
-    }
-
-    /// The sessions that ended after `since`.
-    ///
-    /// # Errors
-    ///
-    /// That the store cannot be used.
-    pub fn ended_sessions(&self, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
-        super::sessions::ended_since(&self.connection, since)
     }
 }

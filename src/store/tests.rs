@@ -106,7 +106,7 @@ async fn the_tail_sees_what_another_process_commits_in_the_order_of_commits() {
     let directory = tempfile::tempdir().unwrap();
     let (here, there) = (open(&directory), open(&directory));
     let mut tail = here.tail().unwrap();
-    assert_eq!(tail.poll().unwrap(), News::Changes(Vec::new()));
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Changes(Vec::new()));
     let ids = [1, 2, 3].map(|byte| crate::domain::id::UserId::from_bytes([byte; 12]));
     for id in ids {
         there
@@ -117,8 +117,8 @@ async fn the_tail_sees_what_another_process_commits_in_the_order_of_commits() {
             .await
             .unwrap();
     }
-    assert_eq!(tail.poll().unwrap(), News::Changes(ids.map(Change::User).to_vec()));
-    assert_eq!(tail.poll().unwrap(), News::Changes(Vec::new()));
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Changes(ids.map(Change::User).to_vec()));
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Changes(Vec::new()));
 }
 
 #[tokio::test]
@@ -136,13 +136,26 @@ async fn the_tail_notices_what_was_swept_away_before_it_was_read() {
     let far = Timestamp::from_micros(i64::MAX);
     change(1).await;
     store.write(async move |tx: &Tx<'_>| changes::sweep(tx, far, 10).await).await.unwrap();
-    assert_eq!(tail.poll().unwrap(), News::Missed, "all rows are gone");
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Missed(Vec::new()), "all rows are gone");
     change(2).await;
     store.write(async move |tx: &Tx<'_>| changes::sweep(tx, far, 10).await).await.unwrap();
     change(3).await;
-    assert_eq!(tail.poll().unwrap(), News::Missed, "an older row is gone");
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Missed(Vec::new()), "an older row is gone");
     change(4).await;
-    assert!(matches!(tail.poll().unwrap(), News::Changes(changes) if changes.len() == 1));
+    assert!(matches!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Changes(changes) if changes.len() == 1));
+}
+
+#[tokio::test]
+async fn what_was_missed_is_told_again_until_it_could_be_told_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    let mut tail = store.tail().unwrap();
+    let raw = Connection::open(directory.path().join("doorward.db")).unwrap();
+    raw.execute_batch("update counters set value = 5; alter table sessions rename to hidden").unwrap();
+    assert!(tail.poll(Timestamp::from_micros(0)).is_err());
+    raw.execute_batch("alter table hidden rename to sessions").unwrap();
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Missed(Vec::new()));
+    assert_eq!(tail.poll(Timestamp::from_micros(0)).unwrap(), News::Changes(Vec::new()));
 }
 
 #[tokio::test]

@@ -206,6 +206,13 @@ impl Desk {
         Vec::new()
     }
 
+    /// Whoever listens must not take the writer with it when it fails.
+    fn tell(&self, recorded: &[Change]) {
+        if catch_unwind(AssertUnwindSafe(|| (self.on_commit)(recorded))).is_err() {
+            tracing::error!("the caches could not be told of a commit");
+        }
+    }
+
     fn commit(&self, connection: &Connection, jobs: &mut [Box<dyn Job>], recorded: &[Change]) {
         let committed = if connection.is_autocommit() {
             Err(undone())
@@ -213,7 +220,7 @@ impl Desk {
             connection.execute_batch("commit").map_err(|error| sql::fault(&error))
         };
         match committed {
-            Ok(()) => (self.on_commit)(recorded),
+            Ok(()) => self.tell(recorded),
             Err(error) => {
                 if !connection.is_autocommit() {
                     let _ = connection.execute_batch("rollback");

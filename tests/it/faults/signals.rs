@@ -15,7 +15,7 @@ const LOGINS: usize = 20;
 fn sigterm_answers_what_is_in_flight_refuses_what_is_new_and_ends_with_0() {
     let data = Data::empty();
     // Slow enough that most of them wait when the signal comes.
-    let launch = data.launch().variable("DOORWARD_PASSWORDS__ITERATIONS", "8");
+    let launch = data.launch().variable("DOORWARD_PASSWORDS__ITERATIONS", "16");
     let launch = launch.variable("DOORWARD_PASSWORDS__THREADS", "2").variable("DOORWARD_PASSWORDS__MAX_WAIT", "60s");
     let server = launch.serve();
     let address = server.address();
@@ -23,7 +23,7 @@ fn sigterm_answers_what_is_in_flight_refuses_what_is_new_and_ends_with_0() {
     let logins: Vec<_> = (0..LOGINS).map(|_| send(address, &request("POST /auth/login", &body))).collect();
     // Connections are taken in order: once a later one is answered, all of these were taken.
     assert_eq!(status(&exchange(address, &request("GET /healthz", ""))), 200);
-    thread::sleep(Duration::from_millis(150));
+    thread::sleep(Duration::from_millis(400));
 
     let mut answers: Vec<_> =
         logins.into_iter().map(|mut login| thread::spawn(move || read_to_end(&mut login))).collect();

@@ -12,10 +12,10 @@ use crate::harness::{Server, answer};
 const MEBIBYTE: usize = 1_048_576;
 
 /// Short enough for a test, long enough for a busy machine to send a request in.
-const IMPATIENT: &str = "[http]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\n";
+const IMPATIENT: &str = "[http]\nheader_timeout = \"1s\"\nbody_timeout = \"1s\"\n";
 
-/// How soon a server with a patience of 300 ms has to be done with a slow client.
-const SOON: Duration = Duration::from_secs(3);
+/// How soon a server with a patience of 1 s has to be done with a slow client.
+const SOON: Duration = Duration::from_secs(8);
 
 fn login_of_size(size: usize) -> String {
     let frame = json!({"email": "ann@example.com", "extra": ""}).to_string().len();
