@@ -67,7 +67,7 @@ async fn owner(app: &App, caller: &Caller, wanted: Option<&UserRef>) -> Result<U
     }
     // Whether the other user exists is not for this caller to know.
     let own = users::find(&app.store().reads(), wanted).await?.filter(|user| caller.is(user.id));
-    own.map(|user| user.id).ok_or(Error::Forbidden("only an administrator makes tokens for others"))
+    own.map(|user| user.id).ok_or(Error::Forbidden("only an administrator may name another user"))
 }
 
 /// A token on its way into a transaction.
@@ -159,5 +159,7 @@ pub async fn reveal(app: &App, caller: &Caller, user: &User) -> Result<Vec<Secre
         return Ok(Vec::new());
     }
     let sealed = store::tokens::list_sealed(&app.store().reads(), user.id, app.now()).await?;
-    Ok(sealed.iter().filter_map(|(id, sealed)| app.keyring().open(sealed, id.as_bytes())).collect())
+    // A credential without administrator power must not read one that has it.
+    let readable = sealed.iter().filter(|(_, admin, _)| !admin || caller.is_admin());
+    Ok(readable.filter_map(|(id, _, sealed)| app.keyring().open(sealed, id.as_bytes())).collect())
 }

@@ -76,13 +76,15 @@ impl Exchange {
         Ok(Form::new(json::parse_optional(&self.body)?))
     }
 
-    /// The fields of a JSON body, or of an `application/x-www-form-urlencoded` one.
+    /// The fields of a JSON body, or of an `application/x-www-form-urlencoded` one. Many clients
+    /// announce a form unasked: what begins with a brace is JSON all the same, and never a form.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where it is neither.
     pub fn any_form(&self) -> Result<Form, Error> {
-        if urlencoded::is_announced(&self.parts.headers) {
+        let is_json = self.body.trim_ascii_start().starts_with(b"{");
+        if !is_json && urlencoded::is_announced(&self.parts.headers) {
             return Ok(Form::new(urlencoded::parse_body(&self.body)?));
         }
         self.json_form()

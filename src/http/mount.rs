@@ -1,6 +1,7 @@
 //! What a dialect gives the server: its routes, and how it speaks where it has none.
 
 use axum::Router;
+use axum::http::Method;
 use axum::response::Response;
 
 use crate::domain::session::Dialect;
@@ -13,8 +14,8 @@ pub struct Mount {
     pub router: Router,
     /// Whether a path below its prefix is its own, with or without a route.
     pub owns: fn(&str) -> bool,
-    /// The answer on a path of its own that has no route.
-    pub not_found: fn() -> Response,
+    /// The answer to a method on a path of its own that has no route.
+    pub not_found: fn(&Method) -> Response,
     /// The answer where a handler panicked; the text is for the log.
     pub broken: fn(String) -> Response,
 }

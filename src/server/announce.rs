@@ -64,7 +64,10 @@ pub(super) fn first_admin(app: &App, first: FirstAdmin) -> anyhow::Result<()> {
     if secrets.is_empty() {
         return Ok(());
     }
-    let text = format!("The first administrator is {login}, shown this once:\n{secrets}");
+    let mut text = format!("The first administrator is {login}, shown this once:\n{secrets}");
+    if !login.contains('@') {
+        text.push_str("  (a username signs in by the argon dialect; the others ask for an email)\n");
+    }
     if stderr().is_terminal() {
         return say(&text);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Uri;
+use axum::http::{Method, Uri};
 use axum::response::Response;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
@@ -22,7 +22,7 @@ use crate::http::{cors, headers, health};
 struct Owner {
     prefix: String,
     owns: fn(&str) -> bool,
-    not_found: fn() -> Response,
+    not_found: fn(&Method) -> Response,
 }
 
 /// All routes of the server.
@@ -40,7 +40,7 @@ pub(super) fn router(app: &App) -> anyhow::Result<Router> {
         owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
     }
     let owners: Arc<[Owner]> = owners.into();
-    let router = router.fallback(async move |uri: Uri| nothing_here(&owners, uri.path()));
+    let router = router.fallback(async move |method: Method, uri: Uri| nothing_here(&owners, &method, uri.path()));
     around(router, app)
 }
 
@@ -63,9 +63,9 @@ fn panics(broken: fn(String) -> Response) -> CatchPanicLayer<Panicked> {
     CatchPanicLayer::custom(Panicked(broken))
 }
 
-fn nothing_here(owners: &[Owner], path: &str) -> Response {
+fn nothing_here(owners: &[Owner], method: &Method, path: &str) -> Response {
     let owner = owners.iter().find(|owner| path.strip_prefix(&owner.prefix).is_some_and(owner.owns));
-    owner.map_or_else(health::not_found, |owner| (owner.not_found)())
+    owner.map_or_else(health::not_found, |owner| (owner.not_found)(method))
 }
 
 fn around(router: Router, app: &App) -> anyhow::Result<Router> {

@@ -18,7 +18,7 @@ statements! {
     BY_HASH: ([u8; 32]) -> HitRow = "select id, user_id, admin, expires_at from tokens where secret_hash = $1";
     BY_ID: (TokenId) -> TokenRow = concat!("select ", columns!(), " from tokens where id = $1");
     OF_USER: (UserId) -> TokenRow = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
-    SEALED: (UserId, Timestamp) -> (TokenId, Vec<u8>) = "select id, sealed from tokens
+    SEALED: (UserId, Timestamp) -> (TokenId, bool, Vec<u8>) = "select id, admin, sealed from tokens
         where user_id = $1 and sealed is not null and (expires_at is null or expires_at > $2) order by id";
     FOREIGN: () -> ([u8; 32],) = "select secret_hash from tokens where foreign_form = true";
     INSERT: (
@@ -112,8 +112,13 @@ pub(crate) async fn list_of_user(reads: &Reads<'_>, user: UserId) -> Result<Vec<
     Ok(reads.all(&OF_USER, (user,)).await?.into_iter().map(ApiToken::from).collect())
 }
 
-/// The sealed secrets of a user's live tokens, each with the id it is bound to.
-pub(crate) async fn list_sealed(reads: &Reads<'_>, user: UserId, now: Timestamp) -> Result<Vec<(TokenId, Vec<u8>)>> {
+/// The sealed secrets of a user's live tokens, each with the id it is bound to and whether it
+/// carries administrator power.
+pub(crate) async fn list_sealed(
+    reads: &Reads<'_>,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<(TokenId, bool, Vec<u8>)>> {
     reads.all(&SEALED, (user, now)).await
 }
 

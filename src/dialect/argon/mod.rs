@@ -5,7 +5,7 @@ mod handlers;
 mod wire;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 
@@ -32,7 +32,7 @@ fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-fn not_found() -> Response {
+fn not_found(_: &Method) -> Response {
     Failure::new(StatusCode::NOT_FOUND, "Not found").into_response()
 }
 

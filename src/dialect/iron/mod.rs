@@ -47,13 +47,17 @@ fn router(app: &App) -> Router {
 }
 
 async fn method_not_allowed(method: Method) -> Response {
-    let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; see Allow");
-    if method == Method::DELETE { FailedDeletion(failure).into_response() } else { failure.into_response() }
+    let message = "this path does not take this method; see Allow";
+    failed(&method, Failure::new(StatusCode::METHOD_NOT_ALLOWED, message))
 }
 
 /// The same as for a thing that does not exist.
-fn not_found() -> Response {
-    Failure::from(Error::NotFound).into_response()
+fn not_found(method: &Method) -> Response {
+    failed(method, Failure::from(Error::NotFound))
+}
+
+fn failed(method: &Method, failure: Failure) -> Response {
+    if method == Method::DELETE { FailedDeletion(failure).into_response() } else { failure.into_response() }
 }
 
 fn broken(cause: String) -> Response {

@@ -348,3 +348,21 @@ async fn tokens_are_read_back_by_their_owner_and_administrators_where_the_operat
     iron.done("DELETE", &format!("/1/tokens/{}", text(&more["_id"])), &ann.token, Value::Null).await;
     assert_eq!(iron.get(&path, &ann.token).await.1["tokens"], json!([ann.token]));
 }
+
+#[tokio::test]
+async fn a_token_without_administrator_power_reads_back_none_that_has_it() {
+    let iron = Iron::start_with("[iron]\nreveal_tokens = true\n").await;
+    let plain = iron.done("POST", "/1/tokens", ADMIN_TOKEN, json!({})).await["token"].clone();
+    let path = format!("/1/users/{}", text(&plain["user_id"]));
+    let plain = text(&plain["token"]);
+    assert_eq!(iron.get(&path, &plain).await.1["tokens"], json!([plain]));
+    let all = iron.get(&path, ADMIN_TOKEN).await.1["tokens"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
+}
+
+#[tokio::test]
+async fn a_delete_where_there_is_nothing_fails_in_its_own_words() {
+    let iron = Iron::start_with("").await;
+    let (status, body) = iron.call("DELETE", "/1/nothing", ADMIN_TOKEN, Value::Null).await;
+    assert_eq!((status, body), (404, json!({"msg": "fail: not found"})));
+}

@@ -236,3 +236,13 @@ fn assert_common(headers: &HeaderMap) {
         assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn json_that_is_announced_as_a_form_is_json_all_the_same() {
+    let server = Server::start().await;
+    server.register("ann@example.com").await;
+    let body = format!(r#" {{"email":"ann@example.com","password":"{PASSWORD}"}}"#);
+    let request = server.post("/auth/login").header("Content-Type", "application/x-www-form-urlencoded").body(body);
+    let (status, body) = answer(request).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
