@@ -167,3 +167,47 @@ async fn a_token_of_a_deleted_user_never_works_for_the_next_of_that_name() {
     assert_eq!(known(&server, &old).await, NOWHERE);
     assert_eq!(known(&server, &text(&second["token"])).await, EVERYWHERE);
 }
+
+/// Hashes long enough that another request is answered meanwhile.
+const SLOW_HASHES: &str = "[passwords]\niterations = 60\nthreads = 1\nmax_wait = \"60s\"\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_waits_for_its_hash_does_not_outlive_the_credential_it_came_with() {
+    let server = Server::start_with(SLOW_HASHES).await;
+    let user = server.register("ann@example.com").await;
+    let session = text(&user["accessToken"]);
+    let path = format!("/1/users/{}", text(&user["user"]["id"]));
+    let change = json!({"email": "thief@example.com", "password": "the thief's pass phrase"});
+    let waiting =
+        tokio::spawn(answer(server.request(reqwest::Method::PATCH, &path).bearer_auth(&session).json(&change)));
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let status_of = async |status: &str| {
+        let request = server.request(reqwest::Method::PATCH, &path).json(&json!({"status": status}));
+        answer(request.bearer_auth(ADMIN_TOKEN)).await.0
+    };
+    assert_eq!(status_of("disabled").await, StatusCode::OK);
+    assert!(!waiting.is_finished(), "the hash was done too soon for this test");
+    let (status, body) = waiting.await.unwrap();
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
+    assert_eq!(status_of("active").await, StatusCode::OK);
+    let (_, body) = answer(server.get(&path).bearer_auth(ADMIN_TOKEN)).await;
+    assert_eq!(body["email"], "ann@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrators_act_that_waits_for_its_hash_does_not_outlive_the_token() {
+    let server = Server::start_with(SLOW_HASHES).await;
+    let body = json!({"name": "spare", "admin": true});
+    let (_, made) = answer(server.post("/1/tokens").bearer_auth(ADMIN_TOKEN).json(&body)).await;
+    let (spare, id) = (text(&made["token"]["token"]), text(&made["token"]["_id"]));
+    let create = json!({"email": "eve@example.com", "password": PASSWORD});
+    let waiting = tokio::spawn(answer(server.post("/1/users").bearer_auth(&spare).json(&create)));
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let request = server.request(reqwest::Method::DELETE, &format!("/1/tokens/{id}"));
+    assert_eq!(answer(request.bearer_auth(ADMIN_TOKEN)).await.0, StatusCode::OK);
+    assert!(!waiting.is_finished(), "the hash was done too soon for this test");
+    let (status, body) = waiting.await.unwrap();
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
+    let (status, _) = answer(server.get("/1/users/eve@example.com").bearer_auth(ADMIN_TOKEN)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
