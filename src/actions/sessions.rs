@@ -139,9 +139,5 @@ pub async fn revoke_all(app: &App, caller: &Caller, user: &UserRef) -> Result<u6
     caller.require_admin()?;
     let user = users::get(app, caller, user).await?;
     let now = app.now();
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
-        store::users::raise_credential_version(tx, user.id).await?;
-        store::sessions::end_of_user(tx, user.id, now).await
-    })
-    .await
+    credentials::write_as(app, caller, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await).await
 }

@@ -127,11 +127,7 @@ impl Draft {
 ///
 /// [`Error::Forbidden`] for another's without administrator power, [`Error::NotFound`].
 pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<Vec<ApiToken>> {
-    let owner = match user {
-        Some(user) if caller.is_admin() => users::get(app, caller, user).await?.id,
-        Some(user) => owner(app, caller, Some(user)).await?,
-        None => caller.require_user()?.id,
-    };
+    let owner = owner(app, caller, user).await?;
     store::tokens::list_of_user(&app.store().reads(), owner).await
 }
 

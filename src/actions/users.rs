@@ -73,10 +73,11 @@ pub(super) async fn replace_password(tx: &Tx<'_>, id: UserId, hash: &str, now: T
     reread(tx, id).await
 }
 
-/// Ends all sessions of a user: by their rows, and by the number that access tokens carry.
-pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Result<()> {
+/// Ends all sessions of a user: by their rows, and by the number that access tokens carry. How
+/// many there were.
+pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Result<u64> {
     store::users::raise_credential_version(tx, id).await?;
-    store::sessions::end_of_user(tx, id, now).await.map(drop)
+    store::sessions::end_of_user(tx, id, now).await
 }
 
 /// The user as the transaction has it now.

@@ -1,9 +1,11 @@
 //! The end of a server that was asked to end.
 
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Data, ask, request, status};
 use crate::harness::process::{exchange, read_to_end, send, wait_for};
@@ -48,4 +50,47 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     assert_eq!(status(&ask(&server, "GET /1/authentication", "")), 200);
     server.stop();
     drop(idle);
+}
+
+#[test]
+fn a_second_sigterm_ends_a_server_that_still_waits_for_its_clients() {
+    let data = Data::empty();
+    let launch = data.launch().variable("DOORWARD_HTTP__SHUTDOWN_GRACE", "60s");
+    let server = launch.variable("DOORWARD_HTTP__BODY_TIMEOUT", "60s").serve();
+    // A body that never comes keeps a request in flight.
+    let head = "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{";
+    let unfinished = send(server.address(), head);
+    assert_eq!(status(&exchange(server.address(), &request("GET /healthz", ""))), 200);
+    thread::sleep(Duration::from_millis(300));
+    server.terminate();
+    wait_for("new connections to be refused", || TcpStream::connect(server.address()).err());
+    let asked_again = Instant::now();
+    server.terminate();
+    let ended = server.ended();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(asked_again.elapsed() < Duration::from_secs(20), "it waited all the same");
+    drop(unfinished);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_no_server() {
+    let data = Data::empty();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_doorward"))
+        .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+        .arg(data.path())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let answered = (0..400).any(|_| {
+        thread::sleep(Duration::from_millis(25));
+        TcpStream::connect(address).is_ok()
+    });
+    // A start that failed on its own announcement would be over by now.
+    thread::sleep(Duration::from_millis(300));
+    let ended = server.try_wait().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(answered && ended.is_none(), "answered: {answered}, ended: {ended:?}");
 }
