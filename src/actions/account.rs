@@ -1,7 +1,7 @@
 //! Changes a user's own account, or another's for an administrator.
 
 use super::credentials;
-use super::issue::{Beginning, Issued, issue};
+use super::issue::{Beginning, Grounds, Issued, issue};
 use super::sign_in::check_current_password;
 use super::{policy, users};
 use crate::app::App;
@@ -177,7 +177,7 @@ pub async fn change_profile(
     dialect: Dialect,
     origin: &Origin,
 ) -> Result<Profile> {
-    let user = caller.require_user()?.clone();
+    let user = credentials::user(app, caller).await?;
     let Credential::Session { id: session_id, .. } = caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
     };
@@ -204,7 +204,7 @@ pub async fn change_profile(
     .await?;
     let issued = match beginning {
         Some(beginning) => beginning.issue(app, user)?,
-        None => issue(app, &session, user, now)?,
+        None => Issued { tokens: issue(app, &Grounds::of(&session, &user), now)?, user },
     };
     Ok(Profile { issued, changed })
 }

@@ -1,5 +1,7 @@
 //! Who asks, and whether they may use a project: the questions that are asked all the time.
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::domain::caller::{Caller, Credential};
 use crate::domain::error::{Error, Result, Unauthenticated};
@@ -16,6 +18,17 @@ pub async fn verify(app: &App, token: &str) -> Result<Caller> {
     app.guard().verify(token, app.now()).await
 }
 
+/// The user who asks.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] for the operator, who is no user; [`Error::Unauthenticated`] where the user
+/// was deleted this very moment.
+pub async fn user(app: &App, caller: &Caller) -> Result<Arc<User>> {
+    let user = app.guard().user(caller.require_user()?).await?;
+    user.ok_or(Error::Unauthenticated(Unauthenticated::UserGone))
+}
+
 /// Whether the caller may use a project: its owner, those it is shared with, administrators.
 ///
 /// # Errors
@@ -23,7 +36,7 @@ pub async fn verify(app: &App, token: &str) -> Result<Caller> {
 /// [`Error::NotFound`] where there is no such project, or none that the caller may know of.
 pub async fn use_project(app: &App, caller: &Caller, project: ProjectId) -> Result<()> {
     let access = app.guard().project_access(project).await?.ok_or(Error::NotFound)?;
-    let admitted = caller.is_admin() || access.admits(caller.require_user()?.id);
+    let admitted = caller.is_admin() || access.admits(caller.require_user()?);
     if admitted { Ok(()) } else { Err(Error::NotFound) }
 }
 
@@ -39,7 +52,7 @@ where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
 {
-    let caller = caller.clone();
+    let caller = *caller;
     app.store()
         .write(async move |tx: &Tx<'_>| {
             still_stands(tx, &caller).await?;
@@ -52,13 +65,13 @@ where
 /// matter: it had not when it was shown.
 async fn still_stands(tx: &Tx<'_>, caller: &Caller) -> Result<()> {
     const ENDED: Error = Error::Unauthenticated(Unauthenticated::Ended);
-    let Ok(before) = caller.require_user() else { return Ok(()) };
-    let user = store::users::find(tx, before.id).await?.filter(User::is_active).ok_or(ENDED)?;
+    let Ok(id) = caller.require_user() else { return Ok(()) };
+    let user = store::users::find(tx, id).await?.filter(User::is_active).ok_or(ENDED)?;
     let stands = match caller.credential() {
-        Credential::Session { id, .. } => {
+        Credential::Session { id, version, .. } => {
             let session = store::sessions::find(tx, id).await?;
             let unended = session.is_some_and(|session| session.ended_at.is_none());
-            unended && user.credential_version == before.credential_version
+            unended && user.credential_version == version
         }
         Credential::ApiToken { id, .. } => store::tokens::find(tx, id).await?.is_some(),
         Credential::Operator => true,

@@ -19,14 +19,20 @@ pub struct Token {
     pub expires_at: Timestamp,
 }
 
-/// What a sign-in gives.
-pub struct Issued {
-    /// Who signed in.
-    pub user: User,
+/// The tokens of a session's present generation.
+pub struct Tokens {
     /// The access token.
     pub access: Token,
     /// The refresh token, for the dialects that have one.
     pub refresh: Token,
+}
+
+/// What a sign-in gives.
+pub struct Issued {
+    /// Who signed in.
+    pub user: User,
+    /// What they go on with.
+    pub tokens: Tokens,
 }
 
 /// A session that is about to be inserted, with what its tokens need.
@@ -69,41 +75,64 @@ impl Beginning {
 
     /// The tokens, once the session is committed. `user` is as that transaction left it.
     pub(super) fn issue(self, app: &App, user: User) -> Result<Issued> {
-        let session = Session {
-            id: self.id,
+        let grounds = Grounds {
+            session_id: self.id,
             user_id: user.id,
             dialect: self.dialect,
             created_at: self.now,
-            last_used_at: self.now,
             expires_at: self.expires_at,
             generation: 0,
             key_id: self.key_id,
-            rotated_at: self.now,
-            ended_at: None,
-            address: None,
-            user_agent: None,
+            credential_version: user.credential_version,
         };
-        issue(app, &session, user, self.now)
+        Ok(Issued { tokens: issue(app, &grounds, self.now)?, user })
+    }
+}
+
+/// What tokens are issued on: a live session and its user's credential version.
+pub(super) struct Grounds {
+    pub(super) session_id: SessionId,
+    pub(super) user_id: UserId,
+    pub(super) dialect: Dialect,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) generation: i64,
+    pub(super) key_id: i64,
+    pub(super) credential_version: i64,
+}
+
+impl Grounds {
+    pub(super) fn of(session: &Session, user: &User) -> Self {
+        Self {
+            session_id: session.id,
+            user_id: user.id,
+            dialect: session.dialect,
+            created_at: session.created_at,
+            expires_at: session.expires_at,
+            generation: session.generation,
+            key_id: session.key_id,
+            credential_version: user.credential_version,
+        }
     }
 }
 
 /// The tokens of a session's present generation.
-pub(super) fn issue(app: &App, session: &Session, user: User, now: Timestamp) -> Result<Issued> {
-    let expires_at = now.plus(app.settings().lifetimes(session.dialect).access).min(session.expires_at);
+pub(super) fn issue(app: &App, grounds: &Grounds, now: Timestamp) -> Result<Tokens> {
+    let expires_at = now.plus(app.settings().lifetimes(grounds.dialect).access).min(grounds.expires_at);
     let claims = AccessClaims {
-        user_id: user.id,
-        session_id: session.id,
-        dialect: session.dialect,
+        user_id: grounds.user_id,
+        session_id: grounds.session_id,
+        dialect: grounds.dialect,
         jti: random(),
         issued_at: now,
         expires_at,
-        auth_time: session.created_at,
-        credential_version: user.credential_version,
+        auth_time: grounds.created_at,
+        credential_version: grounds.credential_version,
     };
     let access = Token { secret: app.keyring().sign(&claims)?.into(), expires_at };
     let refresh = app
         .keyring()
-        .refresh_token(session.id, session.generation, session.key_id)
-        .ok_or_else(|| Error::Internal(format!("root key {} is missing", session.key_id)))?;
-    Ok(Issued { user, access, refresh: Token { secret: refresh.into(), expires_at: session.expires_at } })
+        .refresh_token(grounds.session_id, grounds.generation, grounds.key_id)
+        .ok_or_else(|| Error::Internal(format!("root key {} is missing", grounds.key_id)))?;
+    Ok(Tokens { access, refresh: Token { secret: refresh.into(), expires_at: grounds.expires_at } })
 }

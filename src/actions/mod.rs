@@ -16,4 +16,4 @@ pub mod sign_up;
 pub mod tokens;
 pub mod users;
 
-pub use issue::{Issued, Token};
+pub use issue::{Issued, Token, Tokens};

@@ -29,7 +29,7 @@ pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option
             caller.require_admin()?;
             users::get(app, caller, owner).await?.id
         }
-        None => caller.require_user()?.id,
+        None => caller.require_user()?,
     };
     let now = app.now();
     let project = Project {
@@ -94,7 +94,7 @@ pub async fn list(
 ) -> Result<Vec<SharedProject>> {
     let user = match user {
         Some(user) => users::get(app, caller, user).await?.id,
-        None => caller.require_user()?.id,
+        None => caller.require_user()?,
     };
     let reads = app.store().reads();
     let mut found = Vec::new();

@@ -165,9 +165,9 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
 ///
 /// [`Error::Invalid`] where the caller has no address.
 pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
-    let user = caller.require_user()?;
+    let user = credentials::user(app, caller).await?;
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
-    let secret = remember(app, user, Purpose::Verification).await?;
+    let secret = remember(app, &user, Purpose::Verification).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
     let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
     app.mailer().send(Mail::address_verification(address, &link, hours)).await
@@ -180,7 +180,7 @@ pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
 pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
-    let (caller_id, now): (UserId, _) = (caller.require_user()?.id, app.now());
+    let (caller_id, now): (UserId, _) = (caller.require_user()?, app.now());
     credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
         let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;

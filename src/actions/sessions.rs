@@ -1,7 +1,7 @@
 //! Goes on with sessions, and ends them.
 
 use super::credentials;
-use super::issue::{Issued, issue};
+use super::issue::{Grounds, Tokens, issue};
 use super::users;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -15,8 +15,8 @@ use crate::store::{self, AuditEvent, Tx};
 
 /// What a refresh token turned out to be.
 enum Outcome {
-    /// It still worked: the session at its new generation.
-    Fresh(Box<(Session, User)>),
+    /// It still worked, or had worked a moment ago: what its successors are issued on.
+    Fresh(Grounds),
     /// It had been used before: the session is over.
     Reused,
 }
@@ -27,31 +27,44 @@ enum Outcome {
 /// # Errors
 ///
 /// [`Error::BadToken`] where it is forged, over or reused.
-pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Issued> {
+pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> {
     let claims = app.keyring().verify_refresh(token).ok_or(Error::BadToken)?;
     let (now, grace, key_id) = (app.now(), app.settings().sessions.rotation_grace, app.keyring().current_root_id());
     let address = origin.address.map(|address| address.to_string());
     let outcome = app
         .store()
         .write(async move |tx: &Tx<'_>| {
-            let (mut session, user) = live(tx, claims.session_id, now).await?;
-            if claims.generation == session.generation {
-                if !store::sessions::rotate(tx, session.id, session.generation, key_id, now).await? {
-                    return Err(Error::BadToken);
-                }
-                session.generation += 1;
-                session.key_id = key_id;
-            } else if !is_in_grace(&claims, &session, grace, now) {
-                end_reused(tx, &session, address.as_deref(), now).await?;
-                return Ok(Outcome::Reused);
+            // One statement for nearly all of them; only one that changed nothing is asked why.
+            if let Some(grounds) = advance(tx, &claims, key_id, now).await? {
+                return Ok(Outcome::Fresh(grounds));
             }
-            Ok(Outcome::Fresh(Box::new((session, user))))
+            let (session, user) = live(tx, claims.session_id, now).await?;
+            if is_in_grace(&claims, &session, grace, now) {
+                return Ok(Outcome::Fresh(Grounds::of(&session, &user)));
+            }
+            end_reused(tx, &session, address.as_deref(), now).await?;
+            Ok(Outcome::Reused)
         })
         .await?;
     match outcome {
-        Outcome::Fresh(fresh) => issue(app, &fresh.0, fresh.1, now),
+        Outcome::Fresh(grounds) => issue(app, &grounds, now),
         Outcome::Reused => Err(Error::BadToken),
     }
+}
+
+/// Takes a live session from the generation that was shown to the next.
+async fn advance(tx: &Tx<'_>, shown: &RefreshClaims, key_id: i64, now: Timestamp) -> Result<Option<Grounds>> {
+    let advanced = store::sessions::advance(tx, shown.session_id, shown.generation, key_id, now).await?;
+    Ok(advanced.map(|advanced| Grounds {
+        session_id: shown.session_id,
+        user_id: advanced.user_id,
+        dialect: advanced.dialect,
+        created_at: advanced.created_at,
+        expires_at: advanced.expires_at,
+        generation: shown.generation + 1,
+        key_id,
+        credential_version: advanced.credential_version,
+    }))
 }
 
 async fn live(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<(Session, User)> {

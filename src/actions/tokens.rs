@@ -61,7 +61,7 @@ pub async fn create(app: &App, caller: &Caller, input: CreateToken) -> Result<Cr
 }
 
 async fn owner(app: &App, caller: &Caller, wanted: Option<&UserRef>) -> Result<UserId> {
-    let Some(wanted) = wanted else { return Ok(caller.require_user()?.id) };
+    let Some(wanted) = wanted else { return caller.require_user() };
     if caller.is_admin() {
         return Ok(users::get(app, caller, wanted).await?.id);
     }

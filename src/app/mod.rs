@@ -24,7 +24,7 @@ use crate::guard::jwt::Realm;
 use crate::guard::keyring::Keyring;
 use crate::mail::Mailer;
 use crate::secret::random;
-use crate::store::{self, CommitHook, Store};
+use crate::store::{self, CommitHook, Store, Writing};
 
 /// How many errands may wait.
 const ERRANDS: usize = 1_024;
@@ -82,7 +82,8 @@ impl App {
     ) -> Result<(Self, Errands), OpenError> {
         let _alone = data_dir::prepare(&settings.data_dir, presence)?;
         let caches = Arc::new(OnceLock::<Arc<Caches>>::new());
-        let store = Store::open(settings.database_path(), clock.clone(), tell(&caches)).map_err(OpenError::new)?;
+        let writing = Writing { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
+        let store = Store::open(settings.database_path(), writing).map_err(OpenError::new)?;
         let keys = data_dir::keys(&settings, &store, presence, clock.now()).await?;
         let realm = Realm {
             issuer: settings.issuer(&public_url).to_owned(),
@@ -90,7 +91,7 @@ impl App {
         };
         let keyring = Keyring::from_material(&keys, realm).map_err(OpenError::new)?;
         let longest = longest_lifetime(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
-        let megabytes = u64::try_from(settings.cache.memory_mib).unwrap_or(64);
+        let megabytes = u64::try_from(settings.cache.memory_mib).unwrap_or(128);
         let caches = caches.get_or_init(|| {
             Arc::new(Caches::new(megabytes << 20, settings.feed.max_staleness, clock.clone(), longest))
         });

@@ -55,6 +55,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The database's file, where it is not the one in `data_dir`.
     pub database: Option<PathBuf>,
+    /// How many changes may share one commit.
+    pub commit_group: usize,
     /// Who may sign up.
     pub registration: Registration,
     /// The first administrator.
@@ -115,6 +117,7 @@ impl Settings {
             public_url: reader.optional("public_url", PublicUrl::parse),
             data_dir: reader.text("data_dir", sections::path),
             database: reader.optional("database_url", sections::database),
+            commit_group: reader.integer("commit_group", 1..=1_024),
             registration: Registration::read(reader),
             super_user: SuperUser::read(reader),
             passwords: Passwords::read(reader),

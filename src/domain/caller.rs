@@ -1,14 +1,12 @@
 //! Who asks, and with what right.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{SessionId, TokenId, UserId};
 use crate::domain::session::Dialect;
-use crate::domain::user::User;
 
 /// A session this young proves its user as well as the password would.
 pub const FRESH_SESSION: Duration = Duration::from_mins(10);
@@ -31,6 +29,8 @@ pub enum Credential {
         id: SessionId,
         /// When its user last proved the password.
         began: Timestamp,
+        /// The user's credential version that it was issued under.
+        version: i64,
     },
     /// An API token.
     ApiToken {
@@ -43,25 +43,34 @@ pub enum Credential {
     Operator,
 }
 
+/// A user, with what of them decides what a credential may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The user.
+    pub id: UserId,
+    /// Whether they hold the permission `admin` now.
+    pub is_admin: bool,
+}
+
 /// A verified caller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The user; for the operator there is none.
-    user: Option<Arc<User>>,
+    principal: Option<Principal>,
     credential: Credential,
 }
 
 impl Caller {
     /// A user by a verified credential.
     #[must_use]
-    pub const fn user(user: Arc<User>, credential: Credential) -> Self {
-        Self { user: Some(user), credential }
+    pub const fn user(principal: Principal, credential: Credential) -> Self {
+        Self { principal: Some(principal), credential }
     }
 
     /// The command line.
     #[must_use]
     pub const fn operator() -> Self {
-        Self { user: None, credential: Credential::Operator }
+        Self { principal: None, credential: Credential::Operator }
     }
 
     /// What was shown.
@@ -75,8 +84,8 @@ impl Caller {
     /// # Errors
     ///
     /// [`Error::Forbidden`] for the operator, who is no user.
-    pub fn require_user(&self) -> Result<&Arc<User>> {
-        self.user.as_ref().ok_or(Error::Forbidden("the command line is no user"))
+    pub fn require_user(&self) -> Result<UserId> {
+        self.principal.map(|principal| principal.id).ok_or(Error::Forbidden("the command line is no user"))
     }
 
     /// Administrator power: the user holds `admin` now, and the credential carries it.
@@ -90,13 +99,13 @@ impl Caller {
     }
 
     fn holds_admin(&self) -> bool {
-        self.user.as_ref().is_some_and(|user| user.is_admin())
+        self.principal.is_some_and(|principal| principal.is_admin)
     }
 
     /// Whether the caller is this user.
     #[must_use]
     pub fn is(&self, id: UserId) -> bool {
-        self.user.as_ref().is_some_and(|user| user.id == id)
+        self.principal.is_some_and(|principal| principal.id == id)
     }
 
     /// Whether the credential is a session begun less than ten minutes ago.

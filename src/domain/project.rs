@@ -1,6 +1,7 @@
 //! Projects: what IronMQ asks about, and whom they are shared with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::domain::id::{ProjectId, UserId};
@@ -91,19 +92,31 @@ pub struct Counters {
     pub hourly_task_count: i64,
 }
 
-/// Who may use a project: what the cache keeps of it.
+/// Who may use a project. Small, and cheap to clone: it is kept in memory and asked all the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectAccess {
-    /// The owner.
-    pub owner: UserId,
-    /// The users it is shared with, sorted.
-    pub shared_with: Box<[UserId]>,
+    owner: UserId,
+    /// Sorted; none for the many projects that are shared with nobody.
+    shared_with: Option<Arc<[UserId]>>,
 }
 
 impl ProjectAccess {
+    /// The access of an owner and those the project is shared with.
+    #[must_use]
+    pub fn new(owner: UserId, mut shared_with: Vec<UserId>) -> Self {
+        shared_with.sort_unstable();
+        Self { owner, shared_with: (!shared_with.is_empty()).then(|| shared_with.into()) }
+    }
+
+    /// With how many users it is shared.
+    #[must_use]
+    pub fn shares(&self) -> usize {
+        self.shared_with.as_ref().map_or(0, |users| users.len())
+    }
+
     /// Whether `user` owns the project or it is shared with them.
     #[must_use]
     pub fn admits(&self, user: UserId) -> bool {
-        self.owner == user || self.shared_with.binary_search(&user).is_ok()
+        self.owner == user || self.shared_with.as_ref().is_some_and(|users| users.binary_search(&user).is_ok())
     }
 }

@@ -13,7 +13,7 @@ use super::freshness::Freshness;
 use crate::domain::error::Result;
 
 /// How many bytes beside key and value an entry costs in the cache's tables.
-const OVERHEAD: u64 = 32;
+const OVERHEAD: u64 = 24;
 
 /// How many bytes a value keeps on the heap.
 pub(crate) trait HeapSize {
@@ -26,9 +26,13 @@ struct Bytes;
 
 impl<K, V: HeapSize> Weighter<K, V> for Bytes {
     fn weight(&self, _: &K, value: &V) -> u64 {
-        let bytes = size_of::<K>() + size_of::<V>() + value.heap_size();
-        OVERHEAD + u64::try_from(bytes).unwrap_or(u64::MAX - OVERHEAD)
+        weight::<K, V>(value.heap_size())
     }
+}
+
+fn weight<K, V>(heap: usize) -> u64 {
+    let bytes = size_of::<K>() + size_of::<V>() + heap;
+    OVERHEAD + u64::try_from(bytes).unwrap_or(u64::MAX - OVERHEAD)
 }
 
 /// One kind of thing, kept by key.
@@ -42,9 +46,9 @@ where
     K: Copy + Eq + Hash,
     V: Clone + HeapSize,
 {
-    /// A cache of at most about `bytes` bytes.
-    pub(crate) fn new(bytes: u64, typical_entry: u64, freshness: Arc<Freshness>) -> Self {
-        let items = usize::try_from(bytes / typical_entry.max(1)).unwrap_or(usize::MAX);
+    /// A cache of at most about `bytes` bytes, whose values keep about `heap` bytes each elsewhere.
+    pub(crate) fn new(bytes: u64, heap: usize, freshness: Arc<Freshness>) -> Self {
+        let items = usize::try_from(bytes / weight::<K, V>(heap)).unwrap_or(usize::MAX);
         let options = OptionsBuilder::new()
             .weight_capacity(bytes)
             .estimated_items_capacity(items)
@@ -121,7 +125,7 @@ mod tests {
     }
 
     fn cache() -> Arc<Cache<u8, u32>> {
-        Arc::new(Cache::new(1 << 20, 64, Arc::new(Freshness::new(Duration::from_secs(10)))))
+        Arc::new(Cache::new(1 << 20, 0, Arc::new(Freshness::new(Duration::from_secs(10)))))
     }
 
     #[tokio::test]
@@ -180,7 +184,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_served_from_memory_while_the_feed_is_late() {
         let freshness = Arc::new(Freshness::new(Duration::from_secs(1)));
-        let cache = Cache::new(1 << 20, 64, Arc::clone(&freshness));
+        let cache = Cache::new(1 << 20, 0, Arc::clone(&freshness));
         cache.get_or_load(1, || async { Ok(Some(7)) }).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(cache.get_or_load(1, || async { Ok(Some(8)) }).await.unwrap(), Some(8));

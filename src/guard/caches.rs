@@ -10,20 +10,21 @@ use serde_json::Value;
 use super::cache::{Cache, HeapSize};
 use super::freshness::Freshness;
 use super::jwt::{AccessClaims, LEEWAY};
+use super::tokens::Tokens;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{ProjectId, SessionId, UserId};
 use crate::domain::project::ProjectAccess;
 use crate::domain::user::{JsonObject, User};
-use crate::store::{Change, TokenHit};
+use crate::store::Change;
 
 /// A look-up key of secrets: HMAC for API tokens, SHA-256 for access tokens.
 pub(crate) type Digest = [u8; 32];
 
 /// What is kept in memory.
 pub(crate) struct Caches {
-    pub(crate) tokens: Cache<Digest, TokenHit>,
+    pub(crate) tokens: Tokens,
     pub(crate) users: Cache<UserId, Arc<User>>,
-    pub(crate) projects: Cache<ProjectId, Arc<ProjectAccess>>,
+    pub(crate) projects: Cache<ProjectId, ProjectAccess>,
     pub(crate) access_tokens: Cache<Digest, AccessClaims>,
     pub(crate) foreign_tokens: Cache<(), Arc<HashSet<Digest>>>,
     pub(crate) ended_sessions: EndedSessions,
@@ -37,10 +38,10 @@ impl Caches {
         let freshness = Arc::new(Freshness::new(max_staleness));
         let share = |percent: u64| bytes / 100 * percent;
         Self {
-            tokens: Cache::new(share(35), 128, Arc::clone(&freshness)),
-            users: Cache::new(share(35), 640, Arc::clone(&freshness)),
-            projects: Cache::new(share(15), 160, Arc::clone(&freshness)),
-            access_tokens: Cache::new(share(14), 160, Arc::clone(&freshness)),
+            tokens: Tokens::new(share(65), Arc::clone(&freshness)),
+            users: Cache::new(share(20), 600, Arc::clone(&freshness)),
+            projects: Cache::new(share(7), 0, Arc::clone(&freshness)),
+            access_tokens: Cache::new(share(7), 0, Arc::clone(&freshness)),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
             ended_sessions: EndedSessions::new(remember),
             freshness,
@@ -56,7 +57,10 @@ impl Caches {
     pub(crate) fn apply(&self, changes: &[Change]) {
         for change in changes {
             match change {
-                Change::User(id) => self.users.forget(id),
+                Change::User(id) => {
+                    self.users.forget(id);
+                    self.tokens.forget_holder(*id);
+                }
                 Change::Token(hash) => self.tokens.forget(hash),
                 Change::ForeignTokens => self.foreign_tokens.forget(&()),
                 Change::Session(id) => self.ended_sessions.insert(*id, self.clock.now()),
@@ -114,21 +118,15 @@ impl EndedSessions {
     }
 }
 
-impl HeapSize for TokenHit {
-    fn heap_size(&self) -> usize {
-        0
-    }
-}
-
 impl HeapSize for AccessClaims {
     fn heap_size(&self) -> usize {
         0
     }
 }
 
-impl HeapSize for Arc<ProjectAccess> {
+impl HeapSize for ProjectAccess {
     fn heap_size(&self) -> usize {
-        size_of::<ProjectAccess>() + self.shared_with.len() * size_of::<UserId>()
+        self.shares() * size_of::<UserId>()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod hash_gate;
 pub mod jwt;
 pub mod keyring;
 mod signer;
+mod tokens;
 mod verify;
 
 pub use verify::Guard;

@@ -11,13 +11,13 @@ use super::feed;
 use super::jwt::AccessClaims;
 use super::keyring::Keyring;
 use crate::clock::Timestamp;
-use crate::domain::caller::{Caller, Credential};
+use crate::domain::caller::{Caller, Credential, Principal};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::{ProjectId, UserId};
 use crate::domain::project::ProjectAccess;
 use crate::domain::token::ApiTokenSecret;
 use crate::domain::user::User;
-use crate::store::{self, Store, TokenHit};
+use crate::store::{self, Store};
 
 /// Verifies credentials against the keys, the caches and the store.
 #[derive(Clone)]
@@ -82,15 +82,13 @@ impl Guard {
             .get_or_load(hash, || async { store::tokens::find_by_hash(&self.store.reads(), hash).await })
             .await?
             .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
-        self.holder_of(&hit, now).await
-    }
-
-    async fn holder_of(&self, hit: &TokenHit, now: Timestamp) -> Result<Caller> {
         if hit.expires_at.is_some_and(|expires_at| now >= expires_at) {
             return Err(Error::Unauthenticated(Unauthenticated::Expired));
         }
-        let user = self.active_user(hit.user_id).await?;
-        Ok(Caller::user(user, Credential::ApiToken { id: hit.id, admin: hit.admin }))
+        if !hit.holder_is_active {
+            return Err(Error::Unauthenticated(Unauthenticated::Disabled));
+        }
+        Ok(Caller::user(hit.holder, Credential::ApiToken { id: hit.id, admin: hit.admin }))
     }
 
     /// A token that is none of this server's forms: configured or imported. Few are known.
@@ -133,12 +131,17 @@ impl Guard {
         if !self.caches.freshness().is_trusted() {
             self.read_session_through(claims).await?;
         }
-        let user = self.active_user(claims.user_id).await?;
-        if user.credential_version != claims.credential_version {
+        let user = self.user(claims.user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::UserGone))?;
+        if !user.is_active() {
+            return Err(Error::Unauthenticated(Unauthenticated::Disabled));
+        }
+        let version = claims.credential_version;
+        if user.credential_version != version {
             return Err(Error::Unauthenticated(Unauthenticated::Ended));
         }
-        let credential = Credential::Session { id: claims.session_id, began: claims.auth_time };
-        Ok(Caller::user(user, credential))
+        let principal = Principal { id: user.id, is_admin: user.is_admin() };
+        let credential = Credential::Session { id: claims.session_id, began: claims.auth_time, version };
+        Ok(Caller::user(principal, credential))
     }
 
     /// While the feed is late, the set of ended sessions may lack some.
@@ -150,14 +153,16 @@ impl Guard {
         Ok(())
     }
 
-    async fn active_user(&self, id: UserId) -> Result<Arc<User>> {
-        let user = self
-            .caches
+    /// A user; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot answer.
+    pub async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
+        self.caches
             .users
             .get_or_load(id, || async { Ok(store::users::find(&self.store.reads(), id).await?.map(Arc::new)) })
-            .await?
-            .ok_or(Error::Unauthenticated(Unauthenticated::UserGone))?;
-        if user.is_active() { Ok(user) } else { Err(Error::Unauthenticated(Unauthenticated::Disabled)) }
+            .await
     }
 
     /// Who may use a project; `None` where there is none.
@@ -165,15 +170,8 @@ impl Guard {
     /// # Errors
     ///
     /// That the store cannot answer.
-    pub async fn project_access(&self, id: ProjectId) -> Result<Option<Arc<ProjectAccess>>> {
-        self.caches
-            .projects
-            .get_or_load(id, || async {
-                let reads = self.store.reads();
-                let Some(owner) = store::projects::find_owner(&reads, id).await? else { return Ok(None) };
-                let shared_with = store::shares::list(&reads, id).await?.into_boxed_slice();
-                Ok(Some(Arc::new(ProjectAccess { owner, shared_with })))
-            })
-            .await
+    pub async fn project_access(&self, id: ProjectId) -> Result<Option<ProjectAccess>> {
+        let load = || async { store::projects::find_access(&self.store.reads(), id).await };
+        self.caches.projects.get_or_load(id, load).await
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
+use super::urlencoded;
 use crate::domain::error::Unauthenticated;
 use crate::secret::same;
 
@@ -48,11 +49,9 @@ impl<'a> Presented<'a> {
     }
 
     fn read(token: Cow<'a, str>) -> Self {
-        if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Self::One(token)
-        } else {
-            Self::Unreadable
-        }
+        // Without a way out in between: many bytes are looked at in one step.
+        let is_visible = token.bytes().fold(true, |visible, byte| visible & byte.is_ascii_graphic());
+        if is_visible && !token.is_empty() { Self::One(token) } else { Self::Unreadable }
     }
 }
 
@@ -93,8 +92,7 @@ pub fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Presented<'a> {
 /// The token in the query parameter `name`; an empty value is none.
 #[must_use]
 pub fn query<'a>(query: Option<&'a str>, name: &str) -> Presented<'a> {
-    let Some(query) = query else { return Presented::None };
-    form_urlencoded::parse(query.as_bytes())
+    urlencoded::pairs(query)
         .filter(|(key, value)| key == name && !value.is_empty())
         // Bytes that are not UTF-8 come out as U+FFFD, which is no token character.
         .map(|(_, value)| Presented::read(value))
@@ -102,7 +100,7 @@ pub fn query<'a>(query: Option<&'a str>, name: &str) -> Presented<'a> {
 }
 
 fn gather<'a>(headers: &'a HeaderMap, name: &HeaderName, read: impl Fn(&'a str) -> Presented<'a>) -> Presented<'a> {
-    let read = |value: &'a HeaderValue| value.to_str().map_or(Presented::Unreadable, &read);
+    let read = |value: &'a HeaderValue| str::from_utf8(value.as_bytes()).map_or(Presented::Unreadable, &read);
     headers.get_all(name).iter().map(read).fold(Presented::None, Presented::and)
 }
 

@@ -14,7 +14,17 @@ static PROTECTION: [(HeaderName, HeaderValue); 3] = [
 /// The layer that adds them.
 #[must_use]
 pub fn layer() -> MapResponseLayer<fn(Response) -> Response> {
-    MapResponseLayer::new(protect)
+    MapResponseLayer::new(|mut answer| {
+        protect(&mut answer);
+        answer
+    })
+}
+
+/// Adds them to one answer.
+pub fn protect(answer: &mut Response) {
+    for (name, value) in &PROTECTION {
+        answer.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
 }
 
 /// The same as lines of a head, for what is answered below the routes.
@@ -24,13 +34,6 @@ pub fn lines() -> Vec<u8> {
         [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()
     };
     PROTECTION.iter().flat_map(line).collect()
-}
-
-fn protect(mut answer: Response) -> Response {
-    for (name, value) in &PROTECTION {
-        answer.headers_mut().entry(name).or_insert_with(|| value.clone());
-    }
-    answer
 }
 
 #[cfg(test)]

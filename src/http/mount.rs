@@ -1,9 +1,15 @@
 //! What a dialect gives the server: its routes, and how it speaks where it has none.
 
-use axum::Router;
-use axum::http::Method;
-use axum::response::Response;
+use std::future::Future;
+use std::pin::Pin;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
 use crate::domain::session::Dialect;
 
 /// One dialect, ready to be mounted below a prefix.
@@ -12,12 +18,41 @@ pub struct Mount {
     pub dialect: Dialect,
     /// Its routes, below its prefix.
     pub router: Router,
+    /// Those of its routes that are asked all the time.
+    pub shortcuts: &'static [Shortcut],
     /// Whether a path below its prefix is its own, with or without a route.
     pub owns: fn(&str) -> bool,
     /// The answer to a method on a path of its own that has no route.
     pub not_found: fn(&Method) -> Response,
     /// The answer where a handler panicked; the text is for the log.
     pub broken: fn(String) -> Response,
+}
+
+/// An answer that is being made.
+pub type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// What a handler does, as an answer that is being made.
+pub fn answering<R: IntoResponse>(handled: impl Future<Output = R> + Send + 'static) -> Answering {
+    Box::pin(async { handled.await.into_response() })
+}
+
+/// A route that clients ask about each of their own requests, by its head alone: the server finds
+/// it without its router. The router knows it too, for whoever sends a body along.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortcut {
+    /// The one method that is asked.
+    pub method: &'static Method,
+    /// The whole path, below the dialect's prefix.
+    pub path: &'static str,
+    /// Answers.
+    pub answer: fn(App, Parts) -> Answering,
+}
+
+impl Shortcut {
+    /// The handler of the route that the router has for it; a body is not looked at.
+    pub fn handler(self) -> impl Fn(State<App>, Request) -> Answering + Clone + Send + Sync + 'static {
+        move |State(app), request| (self.answer)(app, request.into_parts().0)
+    }
 }
 
 /// Whether `path` is `root` or lies below it.

@@ -1,10 +1,11 @@
 //! One line in the log for each request, and a number by which to find it. The line names the
-//! route by its template; queries, path values, headers and bodies never come here.
+//! route by its template; queries, path values, headers and bodies never come here. What clients
+//! ask all the time is worth a line to those alone who listen closely.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::pin::Pin;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use tower::{Layer, Service};
 /// The header that tells a client its request's number.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The number of one request: in its extensions, its answer and its lines in the log.
+/// The number of one request: in its answer and its lines in the log.
 ///
 /// Always made here. A client's own would carry text of its choice into the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +40,24 @@ const fn scatter(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
+impl RequestId {
+    fn digits(self) -> [u8; 16] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 16];
+        for (digit, shift) in digits.iter_mut().zip((0..16).rev()) {
+            *digit = HEX[usize::from((self.0 >> (4 * shift)) as u8 & 15)];
+        }
+        digits
+    }
+
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.digits()).expect("hexadecimal digits are visible characters")
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        self.digits().into_iter().try_for_each(|digit| f.write_char(char::from(digit)))
     }
 }
 
@@ -58,6 +74,42 @@ impl FailureCause {
     pub fn attach(self, mut answer: Response) -> Response {
         answer.extensions_mut().insert(self);
         answer
+    }
+}
+
+/// One request, from its number to its line in the log.
+#[derive(Debug)]
+pub struct Entry {
+    id: RequestId,
+    line: Option<Line>,
+}
+
+impl Entry {
+    /// Of a request that changes something, or is rare: logged at `info`.
+    #[must_use]
+    pub fn begin(request: &Request) -> Self {
+        let id = RequestId::next();
+        let listened = tracing::enabled!(target: "doorward::request", tracing::Level::INFO);
+        let route = || request.extensions().get().cloned().map_or(Route::Unmatched, Route::Matched);
+        Self { id, line: listened.then(|| Line::begin(id, request.method(), route(), Level::Info)) }
+    }
+
+    /// Of a question that is asked all the time: logged at `debug`.
+    #[must_use]
+    pub fn of_routine(method: &Method, route: &Arc<str>) -> Self {
+        let id = RequestId::next();
+        let listened = tracing::enabled!(target: "doorward::request", tracing::Level::DEBUG);
+        let route = || Route::Known(Arc::clone(route));
+        Self { id, line: listened.then(|| Line::begin(id, method, route(), Level::Debug)) }
+    }
+
+    /// Logs, and numbers the answer.
+    pub fn end(self, answer: &mut Response) {
+        log_failure(answer, self.id);
+        if let Some(line) = self.line {
+            line.log(answer);
+        }
+        answer.headers_mut().insert(X_REQUEST_ID, self.id.header());
     }
 }
 
@@ -93,50 +145,65 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let id = RequestId::next();
-        request.extensions_mut().insert(id);
-        let line = Line::begin(&request, id);
+    fn call(&mut self, request: Request) -> Self::Future {
+        let entry = Entry::begin(&request);
         let answering = self.inner.call(request);
         Box::pin(async move {
             let mut answer = answering.await?;
-            log_failure(&mut answer, id);
-            if let Some(line) = line {
-                line.log(&answer);
-            }
-            if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-                answer.headers_mut().insert(X_REQUEST_ID, value);
-            }
+            entry.end(&mut answer);
             Ok(answer)
         })
     }
 }
 
 fn log_failure(answer: &mut Response, id: RequestId) {
+    if answer.extensions().is_empty() {
+        return;
+    }
     if let Some(FailureCause(cause)) = answer.extensions_mut().remove() {
         tracing::error!(target: "doorward::failure", request_id = %id, cause, "a request failed");
     }
 }
 
+/// How the log names where a request went.
+#[derive(Debug)]
+enum Route {
+    Matched(MatchedPath),
+    Known(Arc<str>),
+    Unmatched,
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Matched(path) => path.as_str(),
+            Self::Known(path) => path,
+            Self::Unmatched => "unmatched",
+        }
+    }
+}
+
+/// At which level a line is written.
+#[derive(Clone, Copy, Debug)]
+enum Level {
+    Info,
+    Debug,
+}
+
 /// What the line will say, kept from the request until the answer is there.
+#[derive(Debug)]
 struct Line {
     id: RequestId,
     method: &'static str,
-    route: Option<MatchedPath>,
+    route: Route,
+    level: Level,
     began: Instant,
     status: Option<u16>,
 }
 
 impl Line {
-    /// Nothing where nobody reads the log.
-    fn begin(request: &Request, id: RequestId) -> Option<Self> {
-        tracing::enabled!(target: "doorward::request", tracing::Level::INFO).then(|| Self {
-            id,
-            method: known_method(request.method()),
-            route: request.extensions().get().cloned(),
-            began: Instant::now(),
-            status: None,
-        })
+    fn begin(id: RequestId, method: &Method, route: Route, level: Level) -> Self {
+        Self { id, method: known_method(method), route, level, began: Instant::now(), status: None }
     }
 
     fn log(mut self, answer: &Response) {
@@ -148,15 +215,23 @@ impl Line {
 /// client went away before.
 impl Drop for Line {
     fn drop(&mut self) {
-        tracing::info!(
-            target: "doorward::request",
-            method = self.method,
-            route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
-            status = self.status,
-            micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            request_id = %self.id,
-            "{}", if self.status.is_some() { "answered" } else { "abandoned" }
-        );
+        macro_rules! write_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "doorward::request",
+                    method = self.method,
+                    route = self.route.as_str(),
+                    status = self.status,
+                    micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                    request_id = %self.id,
+                    "{}", if self.status.is_some() { "answered" } else { "abandoned" }
+                )
+            };
+        }
+        match self.level {
+            Level::Info => write_at!(info),
+            Level::Debug => write_at!(debug),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Strict `application/x-www-form-urlencoded`, for form bodies and query strings, read into the
 //! same shape as a JSON object so that one form serves both. Knows no field.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
@@ -62,6 +64,20 @@ pub fn parse_body(bytes: &[u8]) -> Result<JsonObject, Error> {
 /// [`Error::Invalid`] that names the query.
 pub fn parse_query(query: Option<&str>) -> Result<JsonObject, Error> {
     parse(query.unwrap_or_default().as_bytes()).map_err(|fault| Error::invalid("query", fault.rule()))
+}
+
+/// The pairs of a query as browsers read it: nothing in it is a fault. Borrowed where nothing is
+/// encoded, as in nearly all queries.
+pub fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let query = query.unwrap_or_default();
+    let is_encoded = query.bytes().fold(false, |encoded, byte| encoded | matches!(byte, b'%' | b'+'));
+    query.split('&').filter(|piece| !piece.is_empty()).flat_map(move |piece| {
+        if is_encoded {
+            return form_urlencoded::parse(piece.as_bytes()).next();
+        }
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        Some((Cow::Borrowed(name), Cow::Borrowed(value)))
+    })
 }
 
 /// Whether the request says that its body is of this kind.
@@ -141,6 +157,12 @@ mod tests {
             let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
             let expected: JsonObject = fields.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
             prop_assert_eq!(parse(encoded.as_bytes()), Ok(expected));
+        }
+
+        #[test]
+        fn a_query_is_read_as_browsers_read_it(query in "[a-c=&%+2]{0,24}|.{0,24}") {
+            let expected: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+            prop_assert_eq!(pairs(Some(&query)).collect::<Vec<_>>(), expected);
         }
 
         #[test]

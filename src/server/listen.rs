@@ -50,7 +50,7 @@ pub(super) struct Listening {
 /// Begins to serve on a bound socket.
 pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<bool>) -> anyhow::Result<Listening> {
     let handle = Handle::new();
-    let service = routes::router(app)?.into_make_service_with_connect_info::<SocketAddr>();
+    let service = routes::front(app)?;
     let header_timeout = app.settings().http.header_timeout;
     let mut server = axum_server::from_tcp(socket)
         .context("the socket cannot be used")?

@@ -1,6 +1,7 @@
 //! The server's life: open, bind, serve, drain, end.
 
 mod announce;
+mod front;
 mod listen;
 mod refusals;
 mod routes;

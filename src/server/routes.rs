@@ -11,6 +11,7 @@ use axum::response::Response;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
+use super::front::{Front, Shortcuts, what_panicked};
 use crate::app::App;
 use crate::dialect;
 use crate::http::body::BodyLimits;
@@ -25,23 +26,24 @@ struct Owner {
     not_found: fn(&Method) -> Response,
 }
 
-/// All routes of the server.
-pub(super) fn router(app: &App) -> anyhow::Result<Router> {
+/// All that the server answers: the routes, and the shortcuts to some of them.
+pub(super) fn front(app: &App) -> anyhow::Result<Front> {
     let mut router = health::router(app);
-    let mut owners = Vec::new();
+    let (mut owners, mut shortcuts) = (Vec::new(), Shortcuts::default());
     for mount in dialect::all(app) {
         let settings = app.settings().dialect(mount.dialect);
         if !settings.enabled {
             continue;
         }
         let prefix = settings.prefix.as_str().to_owned();
+        shortcuts.add(&mount, &prefix);
         let mounted = mount.router.layer(panics(mount.broken));
         router = if prefix.is_empty() { router.merge(mounted) } else { router.nest(&prefix, mounted) };
         owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
     }
     let owners: Arc<[Owner]> = owners.into();
     let router = router.fallback(async move |method: Method, uri: Uri| nothing_here(&owners, &method, uri.path()));
-    around(router, app)
+    Ok(Front::new(app.clone(), around(router, app)?, shortcuts))
 }
 
 /// How a dialect says that a handler panicked.
@@ -52,9 +54,7 @@ impl ResponseForPanic for Panicked {
     type ResponseBody = Body;
 
     fn response_for_panic(&mut self, thrown: Box<dyn Any + Send>) -> Response {
-        let text = thrown.downcast_ref::<&str>().copied().map(str::to_owned);
-        let text = text.or_else(|| thrown.downcast_ref::<String>().cloned()).unwrap_or_default();
-        (self.0)(format!("a handler panicked: {text}"))
+        (self.0)(what_panicked(&*thrown))
     }
 }
 

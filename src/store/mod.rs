@@ -39,6 +39,16 @@ use crate::domain::error::Result;
 /// Called by the writer after each commit, before anybody is answered.
 pub type CommitHook = Arc<dyn Fn(&[Change]) + Send + Sync>;
 
+/// How a store writes.
+pub struct Writing {
+    /// When a change is said to have been made.
+    pub clock: Clock,
+    /// Hears of every change that this store commits.
+    pub on_commit: CommitHook,
+    /// How many transactions that wait share one commit at the most.
+    pub group: usize,
+}
+
 /// One store, cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
@@ -52,16 +62,15 @@ struct Inner {
 
 impl Store {
     /// Opens the database at `path`, makes it where there is none, and brings its schema up.
-    /// `on_commit` hears of every change this store commits.
     ///
     /// # Errors
     ///
     /// [`OpenError`], with what is wrong and how to mend it.
-    pub fn open(path: PathBuf, clock: Clock, on_commit: CommitHook) -> Result<Self, OpenError> {
+    pub fn open(path: PathBuf, writing: Writing) -> Result<Self, OpenError> {
         let connection = open::for_writing(&path)?;
-        migrate::run(&connection, clock.now())?;
+        migrate::run(&connection, writing.clock.now())?;
         let id = open::next_store_id();
-        let writer = Writer::start(id, connection, clock, on_commit)?;
+        let writer = Writer::start(id, connection, writing)?;
         Ok(Self(Arc::new(Inner { id, path, writer })))
     }
 

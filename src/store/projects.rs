@@ -5,7 +5,7 @@ use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, UserId};
-use crate::domain::project::{Counters, Project, ProjectFlags};
+use crate::domain::project::{Counters, Project, ProjectAccess, ProjectFlags};
 
 macro_rules! columns {
     () => {
@@ -17,6 +17,8 @@ macro_rules! columns {
 statements! {
     BY_ID: (ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects where id = $1");
     OWNER: (ProjectId) -> (UserId,) = "select user_id from projects where id = $1";
+    ACCESS: (ProjectId) -> (UserId, Option<UserId>) = "select projects.user_id, project_shares.user_id
+        from projects left join project_shares on project_shares.project_id = projects.id where projects.id = $1";
     IDS_OF_OWNER: (UserId) -> (ProjectId,) = "select id from projects where user_id = $1";
     OF_USER: (UserId, UserId, ProjectId, i64) -> ProjectRow = concat!("select ", columns!(), " from projects
         where (user_id = $1 or id in (select project_id from project_shares where user_id = $2)) and id > $3
@@ -83,6 +85,14 @@ pub(crate) async fn find(reads: &Reads<'_>, id: ProjectId) -> Result<Option<Proj
 
 pub(crate) async fn find_owner(reads: &Reads<'_>, id: ProjectId) -> Result<Option<UserId>> {
     Ok(reads.first(&OWNER, (id,)).await?.map(|(owner,)| owner))
+}
+
+/// Who may use a project.
+pub(crate) async fn find_access(reads: &Reads<'_>, id: ProjectId) -> Result<Option<ProjectAccess>> {
+    let rows = reads.all(&ACCESS, (id,)).await?;
+    let Some((owner, _)) = rows.first() else { return Ok(None) };
+    let shared_with = rows.iter().filter_map(|(_, user)| *user).collect();
+    Ok(Some(ProjectAccess::new(*owner, shared_with)))
 }
 
 /// At most `limit` projects that the user owns or that are shared with them, ascending by id.

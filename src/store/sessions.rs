@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Dialect, Session};
+use crate::domain::user::Status;
 
 macro_rules! columns {
     () => {
@@ -27,9 +28,12 @@ statements! {
     ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
             rotated_at, address, user_agent)
         values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
-    ROTATE: (i64, Timestamp, SessionId, i64) -> (i64,) = "update sessions
+    ADVANCE: (i64, Timestamp, SessionId, i64, String) -> AdvancedRow = "update sessions
         set generation = generation + 1, key_id = $1, rotated_at = $2, last_used_at = $2
-        where id = $3 and generation = $4 and ended_at is null and expires_at > $2 returning generation";
+        where id = $3 and generation = $4 and ended_at is null and expires_at > $2
+            and exists (select 1 from users where users.id = sessions.user_id and users.status = $5)
+        returning user_id, dialect, created_at, expires_at,
+            (select users.credential_version from users where users.id = sessions.user_id)";
     END: (Timestamp, SessionId) -> () =
         "update sessions set ended_at = $1 where id = $2 and ended_at is null";
     END_OF_USER: (Timestamp, UserId) -> () =
@@ -57,14 +61,26 @@ row! {
     }
 }
 
+row! {
+    struct AdvancedRow {
+        user_id: UserId,
+        dialect: String,
+        created_at: Timestamp,
+        expires_at: Timestamp,
+        credential_version: i64,
+    }
+}
+
+fn dialect(text: &str, id: SessionId) -> Result<Dialect> {
+    Dialect::parse(text).ok_or_else(|| Error::Internal(format!("the dialect of session {id} cannot be read")))
+}
+
 impl SessionRow {
     fn into_session(self) -> Result<Session> {
-        let dialect = Dialect::parse(&self.dialect)
-            .ok_or_else(|| Error::Internal(format!("the dialect of session {} cannot be read", self.id)))?;
         Ok(Session {
             id: self.id,
             user_id: self.user_id,
-            dialect,
+            dialect: dialect(&self.dialect, self.id)?,
             created_at: self.created_at,
             last_used_at: self.last_used_at,
             expires_at: self.expires_at,
@@ -139,10 +155,33 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
     .map(drop)
 }
 
-/// Advances a live session from `generation` to the next, under `key_id`; false where it is no
-/// longer at that generation, or over.
-pub(crate) async fn rotate(tx: &Tx<'_>, id: SessionId, generation: i64, key_id: i64, now: Timestamp) -> Result<bool> {
-    Ok(tx.first(&ROTATE, (key_id, now, id, generation)).await?.is_some())
+/// A session that was taken to its next generation, and its user's credential version then.
+pub(crate) struct Advanced {
+    pub(crate) user_id: UserId,
+    pub(crate) dialect: Dialect,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) credential_version: i64,
+}
+
+/// Advances a live session of an active user from `generation` to the next, under `key_id`; `None`
+/// where it is no longer at that generation, or over, or its user may not sign in.
+pub(crate) async fn advance(
+    tx: &Tx<'_>,
+    id: SessionId,
+    generation: i64,
+    key_id: i64,
+    now: Timestamp,
+) -> Result<Option<Advanced>> {
+    let advanced = tx.first(&ADVANCE, (key_id, now, id, generation, Status::Active.as_str())).await?;
+    let Some(row) = advanced else { return Ok(None) };
+    Ok(Some(Advanced {
+        user_id: row.user_id,
+        dialect: dialect(&row.dialect, id)?,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        credential_version: row.credential_version,
+    }))
 }
 
 /// Ends a session; false where it was over.

@@ -4,9 +4,11 @@
 use super::sql::{row, statements};
 use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
+use crate::domain::caller::Principal;
 use crate::domain::error::Result;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::token::ApiToken;
+use crate::domain::user::Status;
 
 macro_rules! columns {
     () => {
@@ -15,7 +17,9 @@ macro_rules! columns {
 }
 
 statements! {
-    BY_HASH: ([u8; 32]) -> HitRow = "select id, user_id, admin, expires_at from tokens where secret_hash = $1";
+    BY_HASH: ([u8; 32]) -> HitRow = "select tokens.id, tokens.user_id, tokens.admin, tokens.expires_at, users.status,
+            users.admin
+        from tokens join users on users.id = tokens.user_id where tokens.secret_hash = $1";
     BY_ID: (TokenId) -> TokenRow = concat!("select ", columns!(), " from tokens where id = $1");
     OF_USER: (UserId) -> TokenRow = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
     SEALED: (UserId, Timestamp) -> (TokenId, bool, Vec<u8>) = "select id, admin, sealed from tokens
@@ -41,6 +45,8 @@ row! {
         user_id: UserId,
         admin: bool,
         expires_at: Option<Timestamp>,
+        user_status: String,
+        user_admin: bool,
     }
 }
 
@@ -74,17 +80,19 @@ impl From<TokenRow> for ApiToken {
     }
 }
 
-/// What a look-up by secret finds: all that a cache needs to keep.
-#[derive(Clone, Copy, Debug)]
+/// What a look-up by secret finds: all that it takes to answer for the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenHit {
     /// The token.
     pub id: TokenId,
-    /// Whose it is.
-    pub user_id: UserId,
     /// Whether it carries its user's administrator power.
     pub admin: bool,
     /// When it is over, if ever.
     pub expires_at: Option<Timestamp>,
+    /// Whose it is.
+    pub holder: Principal,
+    /// Whether that user may sign in.
+    pub holder_is_active: bool,
 }
 
 /// A token to be inserted.
@@ -101,7 +109,13 @@ pub struct NewToken<'n> {
 
 pub(crate) async fn find_by_hash(reads: &Reads<'_>, secret_hash: [u8; 32]) -> Result<Option<TokenHit>> {
     let row = reads.first(&BY_HASH, (secret_hash,)).await?;
-    Ok(row.map(|row| TokenHit { id: row.id, user_id: row.user_id, admin: row.admin, expires_at: row.expires_at }))
+    Ok(row.map(|row| TokenHit {
+        id: row.id,
+        admin: row.admin,
+        expires_at: row.expires_at,
+        holder: Principal { id: row.user_id, is_admin: row.user_admin },
+        holder_is_active: row.user_status == Status::Active.as_str(),
+    }))
 }
 
 pub(crate) async fn find(reads: &Reads<'_>, id: TokenId) -> Result<Option<ApiToken>> {

@@ -15,12 +15,8 @@ use tokio::sync::oneshot;
 
 use super::changes::{self, Change};
 use super::open::{self, OpenError};
-use super::{CommitHook, Reads, Tx, sql};
-use crate::clock::Clock;
+use super::{Reads, Tx, Writing, sql};
 use crate::domain::error::{Error, Result};
-
-/// How many jobs share one commit at the most.
-const GROUP: usize = 128;
 
 /// The way to the writer's thread, which ends when this is dropped, with all that was handed to
 /// it done.
@@ -31,16 +27,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(
-        store: u64,
-        connection: Connection,
-        clock: Clock,
-        on_commit: CommitHook,
-    ) -> Result<Self, OpenError> {
+    pub(super) fn start(store: u64, connection: Connection, writing: Writing) -> Result<Self, OpenError> {
         let (jobs, waiting) = channel();
         let thread = thread::Builder::new()
             .name("doorward-writer".to_owned())
-            .spawn(move || Desk { store, clock, on_commit }.work(connection, &waiting))
+            .spawn(move || Desk { store, writing }.work(connection, &waiting))
             .map_err(|error| OpenError::new(format!("the writer's thread cannot be started: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -134,8 +125,7 @@ fn complete<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
 
 struct Desk {
     store: u64,
-    clock: Clock,
-    on_commit: CommitHook,
+    writing: Writing,
 }
 
 impl Desk {
@@ -159,7 +149,7 @@ impl Desk {
     ) -> Vec<Box<dyn Job>> {
         let mut jobs: Vec<Box<dyn Job>> = Vec::new();
         let mut recorded = Vec::new();
-        let begun = connection.execute_batch("begin immediate").map_err(|error| sql::fault(&error));
+        let begun = step(connection, "begin immediate");
         let mut next = Some(first);
         while let Some(mut job) = next.take() {
             if !job.is_abandoned() {
@@ -169,7 +159,7 @@ impl Desk {
                 }
                 jobs.push(job);
             }
-            if jobs.len() < GROUP {
+            if jobs.len() < self.writing.group {
                 next = waiting.try_recv().ok();
             }
         }
@@ -186,16 +176,16 @@ impl Desk {
             job.fail(undone());
             return Vec::new();
         }
-        if let Err(error) = connection.execute_batch("savepoint job") {
-            job.fail(sql::fault(&error));
+        if let Err(error) = step(connection, "savepoint job") {
+            job.fail(error);
             return Vec::new();
         }
         let nowhere = std::path::PathBuf::new();
         let tx = Tx { reads: Reads { id: self.store, path: &nowhere }, changes: Mutex::default() };
         if job.run(&tx) {
             let changes = tx.into_changes();
-            let released = changes::insert(connection, &changes, self.clock.now())
-                .and_then(|()| connection.execute_batch("release job").map_err(|error| sql::fault(&error)));
+            let released = changes::insert(connection, &changes, self.writing.clock.now())
+                .and_then(|()| step(connection, "release job"));
             match released {
                 Ok(()) => return changes,
                 Err(error) => job.fail(error),
@@ -208,17 +198,13 @@ impl Desk {
 
     /// Whoever listens must not take the writer with it when it fails.
     fn tell(&self, recorded: &[Change]) {
-        if catch_unwind(AssertUnwindSafe(|| (self.on_commit)(recorded))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| (self.writing.on_commit)(recorded))).is_err() {
             tracing::error!("the caches could not be told of a commit");
         }
     }
 
     fn commit(&self, connection: &Connection, jobs: &mut [Box<dyn Job>], recorded: &[Change]) {
-        let committed = if connection.is_autocommit() {
-            Err(undone())
-        } else {
-            connection.execute_batch("commit").map_err(|error| sql::fault(&error))
-        };
+        let committed = if connection.is_autocommit() { Err(undone()) } else { step(connection, "commit") };
         match committed {
             Ok(()) => self.tell(recorded),
             Err(error) => {
@@ -231,6 +217,15 @@ impl Desk {
             }
         }
     }
+}
+
+/// Runs one of the few statements around the jobs, which are prepared once.
+fn step(connection: &Connection, statement: &str) -> Result<()> {
+    connection
+        .prepare_cached(statement)
+        .and_then(|mut prepared| prepared.execute(()))
+        .map(drop)
+        .map_err(|error| sql::fault(&error))
 }
 
 /// The same meaning once more, for the next job of a group.
@@ -249,6 +244,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::store::{meta, migrate};
 
     /// A writer's desk over a database that may not grow, as on a full disk.
@@ -260,7 +256,8 @@ mod tests {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
         let store = open::next_store_id();
         let connection = sql::connection_of_thread(store, || Ok(connection)).unwrap();
-        (folder, Desk { store, clock: Clock::System, on_commit: Arc::new(|_| {}) }, connection)
+        let writing = Writing { clock: Clock::System, on_commit: Arc::new(|_| {}), group: 128 };
+        (folder, Desk { store, writing }, connection)
     }
 
     fn setting(name: &'static str, length: usize) -> (Box<dyn Job>, oneshot::Receiver<Result<()>>) {

@@ -26,10 +26,10 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 type Answer = Result<Response, Failure>;
 
-pub(super) async fn state(State(app): State<App>, request: Request) -> Answer {
-    let (parts, _) = request.into_parts();
-    let caller = caller(&app, &parts).await.map_err(|error| Failure::worded(error, Wording::State))?;
-    Ok(answer::json(StatusCode::OK, &wire::AuthState::of(caller.require_user()?)))
+pub(super) async fn state(app: App, parts: Parts) -> Answer {
+    let asked = async { credentials::user(&app, &caller(&app, &parts).await?).await };
+    let user = asked.await.map_err(|error| Failure::worded(error, Wording::State))?;
+    Ok(answer::json(StatusCode::OK, &wire::AuthState::of(&user)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {

@@ -13,16 +13,30 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, lies_below};
+use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+
+/// Who is asking: what clients want to know before anything else.
+const STATE: Shortcut = Shortcut {
+    method: &Method::GET,
+    path: "/api/auth/state",
+    answer: |app, parts| answering(handlers::state(app, parts)),
+};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::Argon, router: router(app), owns: |path| lies_below(path, "/api"), not_found, broken }
+    Mount {
+        dialect: Dialect::Argon,
+        router: router(app),
+        shortcuts: &[STATE],
+        owns: |path| lies_below(path, "/api"),
+        not_found,
+        broken,
+    }
 }
 
 fn router(app: &App) -> Router {
     Router::new()
-        .route("/api/auth/state", get(handlers::state))
+        .route(STATE.path, get(STATE.handler()))
         .route("/api/auth/register", post(handlers::register))
         .route("/api/auth/login", post(handlers::login))
         .route("/api/auth/profile", put(handlers::profile))

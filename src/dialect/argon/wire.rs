@@ -40,7 +40,7 @@ pub(super) struct SignedIn<'a> {
 
 impl<'a> SignedIn<'a> {
     pub(super) fn of(issued: &'a Issued) -> Self {
-        Self { token: issued.access.secret.expose_secret(), permissions: &issued.user.permissions }
+        Self { token: issued.tokens.access.secret.expose_secret(), permissions: &issued.user.permissions }
     }
 }
 

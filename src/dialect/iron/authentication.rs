@@ -15,11 +15,10 @@ use crate::domain::id::ProjectId;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
 use crate::http::exchange::Exchange;
+use crate::http::urlencoded;
 
-/// Whether a token identifies somebody who may use a project. The hottest path of all: the
-/// request is taken whole, because extracting its parts would copy the headers.
-pub(super) async fn check(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    let (parts, _) = request.into_parts();
+/// Whether a token identifies somebody who may use a project.
+pub(super) async fn check(app: App, parts: Parts) -> Result<Response, Failure> {
     match admit(&app, &parts).await {
         Ok(()) => Ok(wire::nothing()),
         Err(error) => Err(Failure::of_check(error)),
@@ -38,7 +37,7 @@ async fn admit(app: &App, parts: &Parts) -> Result<()> {
 /// who asks about a project must not be answered as if they had not.
 fn project(query: Option<&str>) -> Result<Option<ProjectId>> {
     let mut found = None;
-    for (key, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+    for (key, value) in urlencoded::pairs(query) {
         if key == "project_id" {
             let project = ProjectId::parse(&value).ok_or(Error::NotFound)?;
             if found.replace(project).is_some_and(|other| other != project) {
@@ -56,7 +55,7 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Result<Re
     let password = form.password("password");
     let (login, password) = form.finish((email, password))?;
     let issued = sign_in(&app, SignIn { login, password, dialect: Dialect::Iron }, &exchange.origin).await?;
-    Ok(wire::user(&issued.user, &[issued.access.secret]))
+    Ok(wire::user(&issued.user, &[issued.tokens.access.secret]))
 }
 
 #[cfg(test)]

@@ -27,10 +27,9 @@ use crate::secret::ExposeSecret;
 
 type Answer = Result<Response, Failure>;
 
-pub(super) async fn welcome(State(app): State<App>, request: Request) -> Answer {
-    let (parts, _) = request.into_parts();
+pub(super) async fn welcome(app: App, parts: Parts) -> Answer {
     let caller = caller(&app, &parts).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Welcome::of(caller.require_user()?)))
+    Ok(answer::json(StatusCode::OK, &wire::Welcome::of(&*credentials::user(&app, &caller).await?)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
@@ -84,8 +83,8 @@ pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
 pub(super) async fn refresh_tokens(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let token = refresh_token(&exchange)?;
-    let issued = sessions::refresh(&app, &token, &exchange.origin).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&issued)))
+    let tokens = sessions::refresh(&app, &token, &exchange.origin).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&tokens)))
 }
 
 fn refresh_token(exchange: &Exchange) -> Result<String, Error> {

@@ -12,16 +12,27 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, lies_below};
+use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+
+/// Who is asking: what clients want to know before anything else.
+const WELCOME: Shortcut =
+    Shortcut { method: &Method::POST, path: "/auth", answer: |app, parts| answering(handlers::welcome(app, parts)) };
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::Rest, router: router(app), owns: |path| lies_below(path, "/auth"), not_found, broken }
+    Mount {
+        dialect: Dialect::Rest,
+        router: router(app),
+        shortcuts: &[WELCOME],
+        owns: |path| lies_below(path, "/auth"),
+        not_found,
+        broken,
+    }
 }
 
 fn router(app: &App) -> Router {
     Router::new()
-        .route("/auth", post(handlers::welcome))
+        .route(WELCOME.path, post(WELCOME.handler()))
         .route("/auth/register", post(handlers::register))
         .route("/auth/login", post(handlers::login))
         .route("/auth/logout", post(handlers::logout))

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::actions::{Issued, Token};
+use crate::actions::{Issued, Token, Tokens};
 use crate::domain::error::{Error, Fault, Unauthenticated};
 use crate::domain::user::User;
 use crate::http::answer;
@@ -52,7 +52,7 @@ impl<'a> Welcome<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct TokenView<'a> {
     token: &'a str,
     expires: String,
@@ -71,8 +71,8 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn of(issued: &'a Issued) -> Self {
-        Self { access: TokenView::of(&issued.access), refresh: TokenView::of(&issued.refresh) }
+    fn of(tokens: &'a Tokens) -> Self {
+        Self { access: TokenView::of(&tokens.access), refresh: TokenView::of(&tokens.refresh) }
     }
 }
 
@@ -90,9 +90,9 @@ impl<'a> SignedIn<'a> {
     pub(super) fn of(issued: &'a Issued) -> Self {
         Self {
             user: UserView::with_id(&issued.user),
-            tokens: Pair::of(issued),
-            access_token: issued.access.secret.expose_secret(),
-            refresh_token: issued.refresh.secret.expose_secret(),
+            tokens: Pair::of(&issued.tokens),
+            access_token: issued.tokens.access.secret.expose_secret(),
+            refresh_token: issued.tokens.refresh.secret.expose_secret(),
         }
     }
 }
@@ -101,20 +101,22 @@ impl<'a> SignedIn<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Refreshed<'a> {
-    #[serde(flatten)]
-    pair: Pair<'a>,
+    access: TokenView<'a>,
+    refresh: TokenView<'a>,
     tokens: Pair<'a>,
     access_token: &'a str,
     refresh_token: &'a str,
 }
 
 impl<'a> Refreshed<'a> {
-    pub(super) fn of(issued: &'a Issued) -> Self {
+    pub(super) fn of(tokens: &'a Tokens) -> Self {
+        let pair = Pair::of(tokens);
         Self {
-            pair: Pair::of(issued),
-            tokens: Pair::of(issued),
-            access_token: issued.access.secret.expose_secret(),
-            refresh_token: issued.refresh.secret.expose_secret(),
+            access: pair.access.clone(),
+            refresh: pair.refresh.clone(),
+            tokens: pair,
+            access_token: tokens.access.secret.expose_secret(),
+            refresh_token: tokens.refresh.secret.expose_secret(),
         }
     }
 }

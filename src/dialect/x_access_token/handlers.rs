@@ -33,11 +33,10 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
 }
 
-pub(super) async fn me(State(app): State<App>, request: Request) -> Answer {
-    let (parts, _) = request.into_parts();
+pub(super) async fn me(app: App, parts: Parts) -> Answer {
     let caller = caller(&app, &parts).await?;
-    let user = caller.require_user()?;
-    Ok(answer::json(StatusCode::OK, &wire::Me::of(user, &user.id.to_uuid())))
+    let user = credentials::user(&app, &caller).await?;
+    Ok(answer::json(StatusCode::OK, &wire::Me::of(&user, &user.id.to_uuid())))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {

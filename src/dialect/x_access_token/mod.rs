@@ -12,11 +12,15 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, lies_below};
+use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+
+/// Who is asking: what clients want to know before anything else.
+const ME: Shortcut =
+    Shortcut { method: &Method::GET, path: "/users/me", answer: |app, parts| answering(handlers::me(app, parts)) };
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
-    Mount { dialect: Dialect::XAccessToken, router: router(app), owns, not_found, broken }
+    Mount { dialect: Dialect::XAccessToken, router: router(app), shortcuts: &[ME], owns, not_found, broken }
 }
 
 fn owns(path: &str) -> bool {
@@ -27,8 +31,8 @@ fn router(app: &App) -> Router {
     Router::new()
         .route("/users/login", post(handlers::login))
         .route("/user/login", post(handlers::login))
-        .route("/users/me", get(handlers::me))
-        .route("/user/me", get(handlers::me))
+        .route(ME.path, get(ME.handler()))
+        .route("/user/me", get(ME.handler()))
         .route("/users/logout", post(handlers::logout))
         .route("/status", get(handlers::status))
         .method_not_allowed_fallback(async || {

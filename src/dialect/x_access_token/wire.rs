@@ -29,7 +29,7 @@ impl<'a> SignedIn<'a> {
     pub(super) fn of(issued: &'a Issued) -> Self {
         Self {
             uid: issued.user.id.to_uuid(),
-            token: issued.access.secret.expose_secret(),
+            token: issued.tokens.access.secret.expose_secret(),
             can_use_admin: issued.user.is_admin().then_some(true),
         }
     }

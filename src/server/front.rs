@@ -1,0 +1,164 @@
+//! What stands before the router: a question that clients ask about each of their own requests is
+//! answered at once, without the costs of a router; everything else goes on to it. Knows paths, and
+//! no dialect.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::ConnectInfo;
+use axum::http::header::ORIGIN;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use hyper::body::Incoming;
+use tower::Service;
+
+use crate::app::App;
+use crate::http::headers;
+use crate::http::mount::{Answering, Mount};
+use crate::http::request_log::Entry;
+
+/// All that the server answers.
+#[derive(Clone)]
+pub(super) struct Front(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    shortcuts: Vec<Shortcut>,
+    router: Router,
+    /// Whether pages of other origins get headers of their own: the router adds them.
+    cross_origin: bool,
+}
+
+/// A route below its prefix, with what its dialect says when it panics.
+struct Shortcut {
+    method: &'static Method,
+    path: Arc<str>,
+    answer: fn(App, axum::http::request::Parts) -> Answering,
+    broken: fn(String) -> Response,
+}
+
+impl Front {
+    pub(super) fn new(app: App, router: Router, shortcuts: Shortcuts) -> Self {
+        let cross_origin = !app.settings().http.cors_origins.is_empty();
+        Self(Arc::new(Inner { app, shortcuts: shortcuts.0, router, cross_origin }))
+    }
+}
+
+/// The shortcuts of all mounts.
+#[derive(Default)]
+pub(super) struct Shortcuts(Vec<Shortcut>);
+
+impl Shortcuts {
+    /// Adds those of a mount below its prefix.
+    pub(super) fn add(&mut self, mount: &Mount, prefix: &str) {
+        self.0.extend(mount.shortcuts.iter().map(|shortcut| Shortcut {
+            method: shortcut.method,
+            path: format!("{prefix}{}", shortcut.path).into(),
+            answer: shortcut.answer,
+            broken: mount.broken,
+        }));
+    }
+}
+
+/// Makes each connection's service.
+impl Service<SocketAddr> for Front {
+    type Response = Connection;
+    type Error = Infallible;
+    type Future = Ready<Result<Connection, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, peer: SocketAddr) -> Self::Future {
+        ready(Ok(Connection { front: Arc::clone(&self.0), peer }))
+    }
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+pub(super) struct Connection {
+    front: Arc<Inner>,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    /// The shortcut that answers a request by its head alone.
+    fn shortcut(&self, request: &Request<Incoming>) -> Option<&Shortcut> {
+        let path = request.uri().path();
+        let is_it = |shortcut: &&Shortcut| *shortcut.path == *path && shortcut.method == request.method();
+        let found = self.front.shortcuts.iter().find(is_it)?;
+        let is_plain = request.body().is_end_stream() && !(self.front.cross_origin && has_origin(request));
+        is_plain.then_some(found)
+    }
+}
+
+fn has_origin(request: &Request<Incoming>) -> bool {
+    request.headers().contains_key(ORIGIN)
+}
+
+impl Service<Request<Incoming>> for Connection {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Replying;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Replying {
+        if let Some(shortcut) = self.shortcut(&request) {
+            let entry = Entry::of_routine(shortcut.method, &shortcut.path);
+            let (broken, app) = (shortcut.broken, self.front.app.clone());
+            let answering = (shortcut.answer)(app, request.into_parts().0);
+            return Replying::AtOnce { answering, broken, entry: Some(entry) };
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        Replying::ByRouter(self.front.router.clone().call(request))
+    }
+}
+
+/// An answer on its way.
+pub(super) enum Replying {
+    AtOnce { answering: Answering, broken: fn(String) -> Response, entry: Option<Entry> },
+    ByRouter(RouteFuture<Infallible>),
+}
+
+impl Future for Replying {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::ByRouter(answering) => Pin::new(answering).poll(context),
+            Self::AtOnce { answering, broken, entry } => {
+                let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
+                let mut answer = match polled {
+                    Ok(polled) => ready!(polled),
+                    Err(thrown) => broken(what_panicked(&*thrown)),
+                };
+                headers::protect(&mut answer);
+                if let Some(entry) = entry.take() {
+                    entry.end(&mut answer);
+                }
+                Poll::Ready(Ok(answer))
+            }
+        }
+    }
+}
+
+/// The words of a panic, for the log.
+pub(super) fn what_panicked(thrown: &(dyn Any + Send)) -> String {
+    let text = thrown.downcast_ref::<&str>().copied().map(str::to_owned);
+    let text = text.or_else(|| thrown.downcast_ref::<String>().cloned()).unwrap_or_default();
+    format!("a handler panicked: {text}")
+}
