@@ -24,7 +24,7 @@ use crate::guard::jwt::Realm;
 use crate::guard::keyring::Keyring;
 use crate::mail::Mailer;
 use crate::secret::random;
-use crate::store::{self, CommitHook, Store, Writing};
+use crate::store::{self, CommitHook, Commits, Store};
 
 /// How many errands may wait.
 const ERRANDS: usize = 1_024;
@@ -82,8 +82,8 @@ impl App {
     ) -> Result<(Self, Errands), OpenError> {
         let _alone = data_dir::prepare(&settings.data_dir, presence)?;
         let caches = Arc::new(OnceLock::<Arc<Caches>>::new());
-        let writing = Writing { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
-        let store = Store::open(settings.database_path(), writing).map_err(OpenError::new)?;
+        let commits = Commits { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
+        let store = Store::open(settings.database_path(), commits).map_err(OpenError::new)?;
         let keys = data_dir::keys(&settings, &store, presence, clock.now()).await?;
         let realm = Realm {
             issuer: settings.issuer(&public_url).to_owned(),

@@ -45,7 +45,8 @@ impl RequestId {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 16];
         for (digit, shift) in digits.iter_mut().zip((0..16).rev()) {
-            *digit = HEX[usize::from((self.0 >> (4 * shift)) as u8 & 15)];
+            let [.., lowest] = (self.0 >> (4 * shift)).to_be_bytes();
+            *digit = HEX[usize::from(lowest & 15)];
         }
         digits
     }

@@ -71,7 +71,7 @@ pub fn parse_query(query: Option<&str>) -> Result<JsonObject, Error> {
 pub fn pairs(query: Option<&str>) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let query = query.unwrap_or_default();
     let is_encoded = query.bytes().fold(false, |encoded, byte| encoded | matches!(byte, b'%' | b'+'));
-    query.split('&').filter(|piece| !piece.is_empty()).flat_map(move |piece| {
+    query.split('&').filter(|piece| !piece.is_empty()).filter_map(move |piece| {
         if is_encoded {
             return form_urlencoded::parse(piece.as_bytes()).next();
         }

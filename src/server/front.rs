@@ -4,7 +4,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,12 +15,13 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
 use axum::http::header::ORIGIN;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Version};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use hyper::body::Incoming;
 use tower::Service;
 
+use super::roster::{self as seat, Seat};
 use crate::app::App;
 use crate::http::headers;
 use crate::http::mount::{Answering, Mount};
@@ -51,6 +52,11 @@ impl Front {
         let cross_origin = !app.settings().http.cors_origins.is_empty();
         Self(Arc::new(Inner { app, shortcuts: shortcuts.0, router, cross_origin }))
     }
+
+    /// The service of one connection.
+    pub(super) fn connection(&self, peer: SocketAddr, seat: Arc<Seat>) -> Connection {
+        Connection { front: Arc::clone(&self.0), seat, peer }
+    }
 }
 
 /// The shortcuts of all mounts.
@@ -69,25 +75,11 @@ impl Shortcuts {
     }
 }
 
-/// Makes each connection's service.
-impl Service<SocketAddr> for Front {
-    type Response = Connection;
-    type Error = Infallible;
-    type Future = Ready<Result<Connection, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, peer: SocketAddr) -> Self::Future {
-        ready(Ok(Connection { front: Arc::clone(&self.0), peer }))
-    }
-}
-
 /// Answers the requests of one connection.
 #[derive(Clone)]
 pub(super) struct Connection {
     front: Arc<Inner>,
+    seat: Arc<Seat>,
     peer: SocketAddr,
 }
 
@@ -116,31 +108,45 @@ impl Service<Request<Incoming>> for Connection {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Replying {
+        if request.version() == Version::HTTP_2 {
+            self.seat.is_multiplexed();
+        }
+        Replying { reply: self.reply(request), _answering: self.seat.answering() }
+    }
+}
+
+impl Connection {
+    fn reply(&self, request: Request<Incoming>) -> Reply {
         if let Some(shortcut) = self.shortcut(&request) {
             let entry = Entry::of_routine(shortcut.method, &shortcut.path);
             let (broken, app) = (shortcut.broken, self.front.app.clone());
             let answering = (shortcut.answer)(app, request.into_parts().0);
-            return Replying::AtOnce { answering, broken, entry: Some(entry) };
+            return Reply::AtOnce { answering, broken, entry: Some(entry) };
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        Replying::ByRouter(self.front.router.clone().call(request))
+        Reply::ByRouter(Box::new(self.front.router.clone().call(request)))
     }
 }
 
 /// An answer on its way.
-pub(super) enum Replying {
+pub(super) struct Replying {
+    reply: Reply,
+    _answering: seat::Answering,
+}
+
+enum Reply {
     AtOnce { answering: Answering, broken: fn(String) -> Response, entry: Option<Entry> },
-    ByRouter(RouteFuture<Infallible>),
+    ByRouter(Box<RouteFuture<Infallible>>),
 }
 
 impl Future for Replying {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::ByRouter(answering) => Pin::new(answering).poll(context),
-            Self::AtOnce { answering, broken, entry } => {
+        match &mut self.get_mut().reply {
+            Reply::ByRouter(answering) => Pin::new(answering.as_mut()).poll(context),
+            Reply::AtOnce { answering, broken, entry } => {
                 let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
                 let mut answer = match polled {
                     Ok(polled) => ready!(polled),

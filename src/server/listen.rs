@@ -1,27 +1,23 @@
-//! Binds an address and serves connections on it, in clear or by TLS, with limits for slow
-//! clients.
+//! Binds an address and takes clients on it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsAcceptor;
+use tokio::net::TcpListener as Listener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::refusals::Refusals;
+use super::connection::Reception;
+use super::roster::Roster;
+use super::workers::Workers;
 use super::{routes, tls};
 use crate::app::App;
 
-/// The longest head of an HTTP/1 request, so that a thousand slow clients hold little memory.
-const MAX_HEAD: usize = 64 * 1024;
-/// How many requests one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 256;
-/// How long an HTTP/2 connection may be silent before it is asked for a sign of life.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Where no client can be taken, because files or memory are short, the next try waits this long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Takes the address, before anything else is touched.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -41,51 +37,63 @@ pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// A server that accepts connections.
+/// A server that takes clients.
 pub(super) struct Listening {
-    handle: Handle<SocketAddr>,
-    serving: JoinHandle<std::io::Result<()>>,
+    roster: Arc<Roster>,
+    workers: Arc<Workers>,
+    accepting: JoinHandle<()>,
 }
 
 /// Begins to serve on a bound socket.
 pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<bool>) -> anyhow::Result<Listening> {
-    let handle = Handle::new();
-    let service = routes::front(app)?;
-    let header_timeout = app.settings().http.header_timeout;
-    let mut server = axum_server::from_tcp(socket)
-        .context("the socket cannot be used")?
-        .handle(handle.clone())
-        .first_request_timeout(header_timeout)
-        .accept_error_handler(refused);
-    let builder = server.http_builder();
-    builder.http1().header_read_timeout(header_timeout).max_buf_size(MAX_HEAD);
-    builder.http2().max_concurrent_streams(MAX_STREAMS).keep_alive_interval(KEEP_ALIVE);
-    let serving = match &app.settings().tls {
-        None => tokio::spawn(server.acceptor(Refusals(NoDelayAcceptor::new())).serve(service)),
-        Some(files) => {
-            let config = tls::load(files, stop).await?;
-            let acceptor =
-                RustlsAcceptor::new(config).handshake_timeout(header_timeout).acceptor(NoDelayAcceptor::new());
-            tokio::spawn(server.acceptor(Refusals(acceptor)).serve(service))
-        }
+    socket.set_nonblocking(true).context("the socket cannot be used")?;
+    let listener = Listener::from_std(socket).context("the socket cannot be used")?;
+    let settings = app.settings();
+    let certificate = match &settings.tls {
+        None => None,
+        Some(files) => Some(tls::load(files, stop).await?),
     };
-    Ok(Listening { handle, serving })
+    let roster = Roster::start(settings.http.header_timeout);
+    let reception = Arc::new(Reception::new(routes::front(app)?, Arc::clone(&roster), certificate));
+    let workers = Arc::new(Workers::start()?);
+    let accepting = tokio::spawn(accept(listener, reception, Arc::clone(&workers)));
+    Ok(Listening { roster, workers, accepting })
 }
 
-/// A client that cannot shake hands is its own fault, and anybody can be one: not worth a line
-/// each. That no client can be taken is worth one.
-fn refused(client: Option<&SocketAddr>, error: &std::io::Error) {
-    if client.is_some() {
-        tracing::debug!(%error, "a client could not be spoken to");
-    } else {
-        tracing::warn!(%error, "connections cannot be accepted");
+async fn accept(listener: Listener, reception: Arc<Reception>, workers: Arc<Workers>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let reception = Arc::clone(&reception);
+                // A socket belongs to the runtime that it was made on.
+                let Ok(stream) = stream.into_std() else { continue };
+                workers.serve(async move { reception.serve(stream, peer).await });
+            }
+            // That client went away before its turn.
+            Err(error) if is_its_own(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "connections cannot be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 }
 
+fn is_its_own(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
+}
+
 impl Listening {
-    /// Accepts no more; waits at most `grace` for what is in flight.
+    /// Takes no more clients; waits at most `grace` for what is in flight.
     pub(super) async fn drain(self, grace: Duration) -> anyhow::Result<()> {
-        self.handle.graceful_shutdown(Some(grace));
-        self.serving.await.context("the listener failed")?.context("the listener failed")
+        self.accepting.abort();
+        // Only with the task is the socket closed: whoever comes now is refused.
+        match self.accepting.await {
+            Err(error) if error.is_panic() => return Err(error).context("the listener failed"),
+            _ => {}
+        }
+        self.roster.close(grace).await;
+        drop(self.workers);
+        Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! The server's life: open, bind, serve, drain, end.
 
 mod announce;
+mod connection;
 mod front;
 mod listen;
 mod refusals;
+mod roster;
 mod routes;
 mod tls;
+mod workers;
 
 use std::net::SocketAddr;
 use std::time::Duration;

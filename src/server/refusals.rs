@@ -4,11 +4,12 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::roster::Seat;
 use crate::http::{headers, problem};
 
 /// The header by which such an answer is told from those of the routes, which all have a body.
@@ -63,35 +64,18 @@ fn in_place_of(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([head.as_bytes(), &headers::lines(), fields.as_bytes(), b"\r\n", &body].concat())
 }
 
-/// Accepts as `A` does; on its connections no refusal is empty.
-#[derive(Clone)]
-pub(super) struct Refusals<A>(pub(super) A);
-
-impl<A, I, S> Accept<I, S> for Refusals<A>
-where
-    A: Accept<I, S>,
-    A::Future: Send + 'static,
-{
-    type Stream = Refusing<A::Stream>;
-    type Service = A::Service;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
-
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        let accepting = self.0.accept(stream, service);
-        Box::pin(async { accepting.await.map(|(stream, service)| (Refusing::new(stream), service)) })
-    }
-}
-
-/// A connection on which empty refusals are exchanged for whole ones.
+/// A connection on which empty refusals are exchanged for whole ones, and whose client has its time
+/// anew with each answer that it takes.
 pub(super) struct Refusing<T> {
     stream: T,
+    seat: Arc<Seat>,
     /// What was put in the place of an empty refusal and is still to be sent.
     unsent: Vec<u8>,
 }
 
 impl<T> Refusing<T> {
-    fn new(stream: T) -> Self {
-        Self { stream, unsent: Vec::new() }
+    pub(super) fn new(stream: T, seat: Arc<Seat>) -> Self {
+        Self { stream, seat, unsent: Vec::new() }
     }
 
     /// Takes an empty refusal, whole: what is sent for it is sent by the flush that follows.
@@ -124,10 +108,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Refusing<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Refusing<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_unsent(context))?;
-        match self.take(bytes) {
-            Some(count) => Poll::Ready(Ok(count)),
-            None => Pin::new(&mut self.stream).poll_write(context, bytes),
+        if let Some(count) = self.take(bytes) {
+            return Poll::Ready(Ok(count));
         }
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        self.seat.touch();
+        Poll::Ready(written)
     }
 
     fn poll_write_vectored(
@@ -143,7 +129,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Refusing<T> {
         {
             return Poll::Ready(Ok(count));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
+        self.seat.touch();
+        Poll::Ready(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -167,6 +155,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
+    use crate::server::roster::Roster;
 
     const REFUSED: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
 
@@ -250,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_whole_also_on_a_stream_that_takes_one_byte_at_a_time() {
-        let mut stream = Refusing::new(Narrow::default());
+        let mut stream = Refusing::new(Narrow::default(), Roster::lone_seat());
         assert_eq!(stream.write(REFUSED).await.unwrap(), REFUSED.len());
         stream.flush().await.unwrap();
         assert_eq!(parts(&stream.stream.taken).1["status"], 400);
@@ -258,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_in_slices_is_sent_before_the_stream_is_shut() {
-        let mut stream = Refusing::new(Narrow::default());
+        let mut stream = Refusing::new(Narrow::default(), Roster::lone_seat());
         let slices = [IoSlice::new(b""), IoSlice::new(REFUSED), IoSlice::new(b"")];
         assert_eq!(stream.write_vectored(&slices).await.unwrap(), REFUSED.len());
         stream.shutdown().await.unwrap();
@@ -268,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_after_a_refusal_follows_it() {
-        let mut stream = Refusing::new(Narrow::default());
+        let mut stream = Refusing::new(Narrow::default(), Roster::lone_seat());
         stream.write_all(REFUSED).await.unwrap();
         stream.write_all(b"end").await.unwrap();
         assert_eq!(stream.stream.taken, [&in_place_of(REFUSED).unwrap(), b"end".as_slice()].concat());
@@ -277,14 +266,14 @@ mod tests {
     #[tokio::test]
     async fn an_ordinary_answer_passes_as_it_is() {
         let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}";
-        let mut stream = Refusing::new(Narrow::default());
+        let mut stream = Refusing::new(Narrow::default(), Roster::lone_seat());
         stream.write_all(answer).await.unwrap();
         assert_eq!(stream.stream.taken, answer);
     }
 
     #[tokio::test]
     async fn vectored_writes_stay_vectored() {
-        let mut stream = Refusing::new(Vec::new());
+        let mut stream = Refusing::new(Vec::new(), Roster::lone_seat());
         assert!(stream.is_write_vectored());
         let slices = [IoSlice::new(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n"), IoSlice::new(b"{}")];
         let length: usize = slices.iter().map(|slice| slice.len()).sum();

@@ -1,10 +1,14 @@
 //! The certificate: loaded at start, loaded again when its file changes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use axum_server::tls_rustls::RustlsConfig;
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
 use crate::config::Tls;
@@ -12,10 +16,21 @@ use crate::config::Tls;
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// The certificate in use, with how it is shown.
+#[derive(Clone)]
+pub(super) struct Certificate(Arc<ArcSwap<ServerConfig>>);
+
+impl Certificate {
+    /// The one for the next handshake.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        self.0.load_full()
+    }
+}
+
 /// Loads the certificate, and goes on watching it until told to stop.
-pub(super) async fn load(files: &Tls, stop: watch::Receiver<bool>) -> anyhow::Result<RustlsConfig> {
+pub(super) async fn load(files: &Tls, stop: watch::Receiver<bool>) -> anyhow::Result<Certificate> {
     let seen = changed_at(files);
-    let config = RustlsConfig::from_pem_file(&files.certificate_file, &files.key_file).await.with_context(|| {
+    let read = read(files).await.with_context(|| {
         format!(
             "TLS cannot start with tls.certificate_file {} and tls.key_file {}: both must be PEM, the key belonging \
              to the certificate",
@@ -23,12 +38,24 @@ pub(super) async fn load(files: &Tls, stop: watch::Receiver<bool>) -> anyhow::Re
             files.key_file.display()
         )
     })?;
-    tokio::spawn(watch_files(config.clone(), files.clone(), seen, stop));
-    Ok(config)
+    let certificate = Certificate(Arc::new(ArcSwap::new(read)));
+    tokio::spawn(watch_files(certificate.clone(), files.clone(), seen, stop));
+    Ok(certificate)
+}
+
+/// Reads the pair. No version of TLS before 1.2; HTTP/2 where the client speaks it.
+async fn read(files: &Tls) -> anyhow::Result<Arc<ServerConfig>> {
+    let (certificate, key) =
+        tokio::try_join!(tokio::fs::read(&files.certificate_file), tokio::fs::read(&files.key_file))?;
+    let chain = CertificateDer::pem_slice_iter(&certificate).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(&key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 async fn watch_files(
-    config: RustlsConfig,
+    certificate: Certificate,
     files: Tls,
     mut seen: [Option<SystemTime>; 2],
     mut stop: watch::Receiver<bool>,
@@ -42,8 +69,9 @@ async fn watch_files(
         if now == seen {
             continue;
         }
-        match config.reload_from_pem_file(&files.certificate_file, &files.key_file).await {
-            Ok(()) => {
+        match read(&files).await {
+            Ok(config) => {
+                certificate.0.store(config);
                 seen = now;
                 tracing::info!("the certificate changed and was loaded again");
             }

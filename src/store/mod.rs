@@ -40,7 +40,7 @@ use crate::domain::error::Result;
 pub type CommitHook = Arc<dyn Fn(&[Change]) + Send + Sync>;
 
 /// How a store writes.
-pub struct Writing {
+pub struct Commits {
     /// When a change is said to have been made.
     pub clock: Clock,
     /// Hears of every change that this store commits.
@@ -66,11 +66,11 @@ impl Store {
     /// # Errors
     ///
     /// [`OpenError`], with what is wrong and how to mend it.
-    pub fn open(path: PathBuf, writing: Writing) -> Result<Self, OpenError> {
+    pub fn open(path: PathBuf, commits: Commits) -> Result<Self, OpenError> {
         let connection = open::for_writing(&path)?;
-        migrate::run(&connection, writing.clock.now())?;
+        migrate::run(&connection, commits.clock.now())?;
         let id = open::next_store_id();
-        let writer = Writer::start(id, connection, writing)?;
+        let writer = Writer::start(id, connection, commits)?;
         Ok(Self(Arc::new(Inner { id, path, writer })))
     }
 

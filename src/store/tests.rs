@@ -7,8 +7,8 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::domain::error::Error;
 
-fn writing(on_commit: CommitHook) -> Writing {
-    Writing { clock: Clock::System, on_commit, group: 128 }
+fn commits(on_commit: CommitHook) -> Commits {
+    Commits { clock: Clock::System, on_commit, group: 128 }
 }
 
 fn every_statement() -> impl Iterator<Item = &'static Described> {
@@ -27,7 +27,7 @@ fn every_statement() -> impl Iterator<Item = &'static Described> {
 }
 
 fn open(directory: &tempfile::TempDir) -> Store {
-    Store::open(directory.path().join("doorward.db"), writing(Arc::new(|_| ()))).unwrap()
+    Store::open(directory.path().join("doorward.db"), commits(Arc::new(|_| ()))).unwrap()
 }
 
 #[test]
@@ -168,7 +168,7 @@ async fn caches_hear_of_a_commit_before_its_caller_is_answered() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ears = Arc::clone(&heard);
     let hook: CommitHook = Arc::new(move |changes| ears.lock().unwrap().extend_from_slice(changes));
-    let store = Store::open(directory.path().join("doorward.db"), writing(hook)).unwrap();
+    let store = Store::open(directory.path().join("doorward.db"), commits(hook)).unwrap();
     let change = Change::Token([7; 32]);
     store
         .write(async move |tx: &Tx<'_>| {
@@ -188,10 +188,10 @@ fn a_newer_schema_and_a_damaged_file_are_refused_with_the_mend() {
     let raw = Connection::open(&path).unwrap();
     raw.execute("insert into migrations values (99, 'future', 'x', 0)", ()).unwrap();
     drop(raw);
-    let refused = Store::open(path.clone(), writing(Arc::new(|_| ()))).err().unwrap().to_string();
+    let refused = Store::open(path.clone(), commits(Arc::new(|_| ()))).err().unwrap().to_string();
     assert!(refused.contains("newer doorward"), "{refused}");
 
     std::fs::write(&path, "this is no database, however long it may be.".repeat(50)).unwrap();
-    let refused = Store::open(path, writing(Arc::new(|_| ()))).err().unwrap().to_string();
+    let refused = Store::open(path, commits(Arc::new(|_| ()))).err().unwrap().to_string();
     assert!(refused.contains("damaged") && refused.contains("backup"), "{refused}");
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::changes::{self, Change};
 use super::open::{self, OpenError};
-use super::{Reads, Tx, Writing, sql};
+use super::{Commits, Reads, Tx, sql};
 use crate::domain::error::{Error, Result};
 
 /// The way to the writer's thread, which ends when this is dropped, with all that was handed to
@@ -27,11 +27,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(store: u64, connection: Connection, writing: Writing) -> Result<Self, OpenError> {
+    pub(super) fn start(store: u64, connection: Connection, commits: Commits) -> Result<Self, OpenError> {
         let (jobs, waiting) = channel();
         let thread = thread::Builder::new()
             .name("doorward-writer".to_owned())
-            .spawn(move || Desk { store, writing }.work(connection, &waiting))
+            .spawn(move || Desk { store, commits }.work(connection, &waiting))
             .map_err(|error| OpenError::new(format!("the writer's thread cannot be started: {error}")))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
@@ -125,7 +125,7 @@ fn complete<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
 
 struct Desk {
     store: u64,
-    writing: Writing,
+    commits: Commits,
 }
 
 impl Desk {
@@ -159,7 +159,7 @@ impl Desk {
                 }
                 jobs.push(job);
             }
-            if jobs.len() < self.writing.group {
+            if jobs.len() < self.commits.group {
                 next = waiting.try_recv().ok();
             }
         }
@@ -184,7 +184,7 @@ impl Desk {
         let tx = Tx { reads: Reads { id: self.store, path: &nowhere }, changes: Mutex::default() };
         if job.run(&tx) {
             let changes = tx.into_changes();
-            let released = changes::insert(connection, &changes, self.writing.clock.now())
+            let released = changes::insert(connection, &changes, self.commits.clock.now())
                 .and_then(|()| step(connection, "release job"));
             match released {
                 Ok(()) => return changes,
@@ -198,7 +198,7 @@ impl Desk {
 
     /// Whoever listens must not take the writer with it when it fails.
     fn tell(&self, recorded: &[Change]) {
-        if catch_unwind(AssertUnwindSafe(|| (self.writing.on_commit)(recorded))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| (self.commits.on_commit)(recorded))).is_err() {
             tracing::error!("the caches could not be told of a commit");
         }
     }
@@ -256,8 +256,8 @@ mod tests {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
         let store = open::next_store_id();
         let connection = sql::connection_of_thread(store, || Ok(connection)).unwrap();
-        let writing = Writing { clock: Clock::System, on_commit: Arc::new(|_| {}), group: 128 };
-        (folder, Desk { store, writing }, connection)
+        let commits = Commits { clock: Clock::System, on_commit: Arc::new(|_| {}), group: 128 };
+        (folder, Desk { store, commits }, connection)
     }
 
     fn setting(name: &'static str, length: usize) -> (Box<dyn Job>, oneshot::Receiver<Result<()>>) {

@@ -1,0 +1,55 @@
+//! The threads that answer. Each has a runtime of its own and keeps its connections from the first
+//! byte to the last: no thread wakes another to share a request that is over in microseconds, and
+//! each reads the store through a connection of its own.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+/// Threads that answer; they end when this is dropped, with whatever they are at.
+pub(super) struct Workers {
+    workers: Vec<Worker>,
+    _running: watch::Sender<()>,
+}
+
+struct Worker {
+    runtime: Handle,
+    /// Held once by each of its connections.
+    load: Arc<()>,
+}
+
+impl Workers {
+    /// Starts a thread a core.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let running = watch::Sender::new(());
+        let workers = (1..=cores).map(|number| start_one(number, running.subscribe())).collect::<Result<_, _>>()?;
+        Ok(Self { workers, _running: running })
+    }
+
+    /// Has the thread with the fewest connections serve one more.
+    pub(super) fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let least = self.workers.iter().min_by_key(|worker| Arc::strong_count(&worker.load));
+        let Some(Worker { runtime, load }) = least else { return };
+        let load = Arc::clone(load);
+        runtime.spawn(async move {
+            connection.await;
+            drop(load);
+        });
+    }
+}
+
+fn start_one(number: usize, mut running: watch::Receiver<()>) -> anyhow::Result<Worker> {
+    let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for a worker")?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name(format!("http-{number}"))
+        // An error says that the sender is gone.
+        .spawn(move || while runtime.block_on(running.changed()).is_ok() {})
+        .context("no thread for a worker")?;
+    Ok(Worker { runtime: handle, load: Arc::new(()) })
+}
