@@ -5,22 +5,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context as _;
-
+use crate::asking::{Asking, Tape};
+use crate::directory::{Directory, PATIENCE, Server};
 use crate::limit::LIMIT;
 use crate::process::{Cores, Running, free_address};
 use crate::rows::{Idle, Stormed};
-use crate::seed::{Amounts, Files, SEED};
-use crate::table::progress;
+use crate::seed::Amounts;
 use crate::tape::{self, Draw};
-use crate::wrk::{Reading, Script, THREADS, Wrk};
-
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_doorward");
-/// How long a server may take to answer for the first time.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::wrk::{Reading, Script, Wrk};
 
 /// How much and how long.
 #[derive(Clone, Copy, Debug)]
@@ -65,29 +58,6 @@ impl Plan {
         storm: 5,
         calm: 4,
     };
-}
-
-/// A filled directory.
-#[derive(Clone, Debug)]
-pub(crate) struct Directory(PathBuf);
-
-impl Directory {
-    pub(crate) fn files(&self) -> Files {
-        Files::of(&self.0)
-    }
-
-    /// Writes the configuration: defaults, but for where things are and what tokens are issued as.
-    pub(crate) fn configure(&self, listen: SocketAddr, more: &str) -> anyhow::Result<()> {
-        let data = toml::Value::from(self.files().data().display().to_string());
-        let text = format!("listen = \"{listen}\"\npublic_url = \"http://load.test\"\ndata_dir = {data}\n{more}\n");
-        Ok(fs::write(self.files().config(), text)?)
-    }
-}
-
-/// A server on a directory.
-pub(crate) struct Server {
-    pub(crate) process: Running,
-    pub(crate) address: SocketAddr,
 }
 
 /// What the rows share.
@@ -137,58 +107,23 @@ impl Bench {
             return Ok(directory.clone());
         }
         let directory = self.empty()?;
-        self.fill(&directory, amounts)?;
+        directory.fill(amounts, "")?;
         self.filled.insert(amounts, directory.clone());
         Ok(directory)
     }
 
     /// A copy of a directory on which no server runs, with these sessions more that ended.
     pub(crate) fn copied(&mut self, directory: &Directory, ended: usize) -> anyhow::Result<Directory> {
-        let copy = self.empty()?;
-        copy_all(&directory.0, &copy.0)?;
+        let copy = directory.copy(self.fresh("directory"))?;
         if ended > 0 {
-            self.fill(&copy, Amounts { users: 0, projects: 0, sessions: 0, refreshes: 0, ended })?;
+            copy.fill(Amounts { users: 0, projects: 0, sessions: 0, refreshes: 0, ended }, "")?;
         }
         Ok(copy)
     }
 
     /// A directory without anything.
     pub(crate) fn empty(&mut self) -> anyhow::Result<Directory> {
-        let path = self.fresh("directory");
-        fs::create_dir(&path)?;
-        Ok(Directory(path))
-    }
-
-    fn fill(&self, directory: &Directory, amounts: Amounts) -> anyhow::Result<()> {
-        self.fill_with(directory, amounts, "")
-    }
-
-    /// Fills a directory by a configuration to which `more` is added.
-    pub(crate) fn fill_with(&self, directory: &Directory, amounts: Amounts, more: &str) -> anyhow::Result<()> {
-        let Amounts { users, projects, sessions, refreshes, ended } = amounts;
-        progress(&format!("  filling a directory: {users} users, {ended} ended sessions"));
-        let begun = std::time::Instant::now();
-        directory.configure(free_address()?, more)?;
-        let own = std::env::current_exe()?;
-        let path = directory.0.display().to_string();
-        let numbers = [users, projects, sessions, refreshes, ended].map(|number| number.to_string());
-        let mut arguments = vec![SEED, &path];
-        arguments.extend(numbers.iter().map(String::as_str));
-        Running::start("the seeding", &own, &arguments, &directory.0.join("seed.log"), Cores::Any)?.finish()?;
-        progress(&format!("  filled in {:.1} s", begun.elapsed().as_secs_f64()));
-        Ok(())
-    }
-
-    /// A server on this directory, once it answers. `more` is added to its configuration.
-    pub(crate) fn serve(&self, directory: &Directory, more: &str, cores: Cores) -> anyhow::Result<Server> {
-        let address = free_address()?;
-        directory.configure(address, more)?;
-        let config = directory.files().config().display().to_string();
-        let arguments = ["serve", "--config", config.as_str()];
-        let log = directory.0.join("server.log");
-        let mut process = Running::start("the server", Path::new(PROGRAM), &arguments, &log, cores)?;
-        process.wait_until_it_answers(address, PATIENCE)?;
-        Ok(Server { process, address })
+        Directory::empty(self.fresh("directory"))
     }
 
     /// The limit server's address.
@@ -245,65 +180,4 @@ impl Bench {
         self.numbered += 1;
         self.root.join(format!("{name}-{}", self.numbered))
     }
-}
-
-/// How a record becomes a request: before the first text, between the two, after them.
-pub(crate) struct Asking {
-    /// Bytes of a record, and of the first text in it.
-    pub(crate) width: usize,
-    pub(crate) split: usize,
-    pub(crate) parts: [String; 3],
-}
-
-impl Asking {
-    fn template(&self) -> String {
-        self.parts.join("\0")
-    }
-
-    /// The requests of all records in a file.
-    pub(crate) fn requests(&self, source: &Path) -> anyhow::Result<Arc<Vec<Vec<u8>>>> {
-        let records = fs::read(source).context("the records cannot be read")?;
-        let [head, middle, tail] = &self.parts;
-        let request = |record: &[u8]| {
-            let (first, second) = record.split_at(self.split);
-            let between = if second.is_empty() { "" } else { middle };
-            [head.as_bytes(), first, between.as_bytes(), second, tail.as_bytes()].concat()
-        };
-        Ok(Arc::new(records.chunks_exact(self.width).map(request).collect()))
-    }
-}
-
-/// Drawn requests in sections, one for each round.
-pub(crate) struct Tape {
-    path: PathBuf,
-    template: PathBuf,
-    widths: (usize, usize),
-    section: usize,
-    sections: usize,
-}
-
-impl Tape {
-    /// The script of one round.
-    pub(crate) fn script(&self, round: usize) -> Script {
-        Script::Ask {
-            tape: self.path.clone(),
-            widths: self.widths,
-            records: (round % self.sections * self.section, self.section / THREADS),
-            template: self.template.clone(),
-        }
-    }
-}
-
-fn copy_all(from: &Path, to: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_all(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

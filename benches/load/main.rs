@@ -4,7 +4,9 @@
 //! in under two minutes, with `-- --row NAME` one row, with `-- --growth` further tables.
 
 mod arguments;
+mod asking;
 mod bench;
+mod directory;
 mod http;
 mod limit;
 mod machine;
@@ -105,7 +107,7 @@ fn rows(bench: &mut Bench, arguments: &Arguments) -> bool {
     met
 }
 
-/// The children end with this process; its directory has to be removed.
+/// Neither children nor files are left behind.
 fn clean_up_when_interrupted(root: &Path) -> anyhow::Result<()> {
     let root = PathBuf::from(root);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -117,7 +119,8 @@ fn clean_up_when_interrupted(root: &Path) -> anyhow::Result<()> {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
-            // What still runs may be writing there.
+            process::kill_children();
+            // The last of them may still be ending.
             for _ in 0..5 {
                 if std::fs::remove_dir_all(&root).is_ok() {
                     break;

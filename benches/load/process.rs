@@ -2,14 +2,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal, set_parent_process_death_signal,
+};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::http::get;
@@ -50,12 +54,26 @@ pub(crate) fn die_with_parent() -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL)).context("the parent's death cannot be listened for")
 }
 
+/// Handles of the children, as long as they are kept.
+static CHILDREN: Mutex<Vec<Weak<OwnedFd>>> = Mutex::new(Vec::new());
+
+/// Kills all children, where this process ends before their values do.
+pub(crate) fn kill_children() {
+    let children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    for child in children.iter().filter_map(Weak::upgrade) {
+        // One that has ended already needs nothing.
+        let _ = pidfd_send_signal(child, Signal::KILL);
+    }
+}
+
 /// A child of this process. To be started from the main thread: it dies with the thread that
 /// started it.
 pub(crate) struct Running {
     child: Child,
     name: &'static str,
     log: PathBuf,
+    /// Kept for [`kill_children`].
+    _handle: Arc<OwnedFd>,
 }
 
 impl Drop for Running {
@@ -93,7 +111,11 @@ impl Running {
             .stderr(file)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
-        Ok(Self { child, name, log: log.to_owned() })
+        let handle = Arc::new(pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?);
+        let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|child| child.strong_count() > 0);
+        children.push(Arc::downgrade(&handle));
+        Ok(Self { child, name, log: log.to_owned(), _handle: handle })
     }
 
     /// Waits until `address` answers 200 to `GET /healthz`, looking each millisecond.
@@ -123,8 +145,7 @@ impl Running {
 
     /// Asks it to end by SIGTERM and waits until it has.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, Signal::TERM)?;
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let begun = Instant::now();
         while self.child.try_wait()?.is_none() {
             if begun.elapsed() > Duration::from_secs(20) {

@@ -2,10 +2,13 @@
 //! users and of many, with and without ended sessions on record.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::ensure;
 
-use crate::bench::{Asking, Bench, Directory, Server, Tape};
+use crate::asking::{Asking, Tape};
+use crate::bench::Bench;
+use crate::directory::{Directory, Server};
 use crate::process::Cores;
 use crate::rounds::{Comparison, compare, take_turns};
 use crate::seed::{ASKED, ID_TEXT};
@@ -27,25 +30,28 @@ pub(crate) fn authentication() -> Asking {
 }
 
 /// A request with an access token in a header.
-fn with_access_token(line: &str, header: &str, width: usize) -> Asking {
-    Asking {
-        width,
-        split: width,
-        parts: [format!("{line} HTTP/1.1\r\nHost: localhost\r\n{header}"), String::new(), "\r\n\r\n".to_owned()],
-    }
+fn with_access_token(bench: &Bench, directory: &Directory, (line, header): (&str, &str)) -> anyhow::Result<Asking> {
+    let sessions = bench.amounts(bench.plan.first).sessions;
+    let bytes = usize::try_from(fs::metadata(directory.files().access())?.len())?;
+    ensure!(bytes.is_multiple_of(sessions), "the access tokens have not all the same length");
+    let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{header}");
+    let width = bytes / sessions;
+    Ok(Asking { width, split: width, parts: [head, String::new(), "\r\n\r\n".to_owned()] })
 }
 
 const WELCOME: (&str, &str) = ("POST /auth", "Authorization: Bearer ");
 const ME: (&str, &str) = ("GET /users/me", "x-access-token: ");
 const STATE: (&str, &str) = ("GET /api/auth/state", "Authorization: Bearer ");
 
-/// Asks a server for everything once, so that its caches hold what they can.
+/// Asks a server with every API token once, so that its caches hold what they can.
 pub(crate) fn warm(server: &Server, directory: &Directory) -> anyhow::Result<()> {
-    progress("  asking for each token once");
-    let requests = authentication().requests(&directory.files().asked())?;
-    let asked = storm::run(storm::ask_each_once(server.address, requests))?;
-    server.process.shorten_log()?;
-    asked
+    progress("  asking with each token once");
+    warm_by(server, &authentication(), &directory.files().asked())
+}
+
+fn warm_by(server: &Server, asking: &Asking, source: &Path) -> anyhow::Result<()> {
+    storm::run(storm::ask_each_once(server.address, asking.requests(source)?))??;
+    server.process.shorten_log()
 }
 
 /// A directory with the requests of the first row, drawn from all its users.
@@ -57,7 +63,7 @@ struct Population {
 impl Population {
     fn new(bench: &mut Bench, directory: &Directory, draw: Draw) -> anyhow::Result<Self> {
         let tape = bench.tape(&directory.files().asked(), &authentication(), draw)?;
-        let server = bench.serve(directory, "", Cores::Any)?;
+        let server = directory.serve("", Cores::Any)?;
         warm(&server, directory)?;
         Ok(Self { server, tape })
     }
@@ -84,12 +90,13 @@ pub(crate) fn iron(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 
 pub(crate) fn jwt(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let directory = bench.filled(bench.plan.first)?;
-    let server = bench.serve(&directory, "", Cores::Any)?;
+    let server = directory.serve("", Cores::Any)?;
     let limit = bench.limit()?;
     let mut lines = Vec::new();
     for kind in [WELCOME, ME, STATE] {
-        let tape = access_tape(bench, &directory, kind)?;
-        bench.wrk(server.address, &tape.script(0), 1)?;
+        let asking = with_access_token(bench, &directory, kind)?;
+        let tape = bench.tape(&directory.files().access(), &asking, Draw::Shuffled)?;
+        warm_by(&server, &asking, &directory.files().access())?;
         let pairs = take_turns(
             bench.plan.pairs,
             |round| bench.round(limit, &tape.script(round)),
@@ -104,21 +111,13 @@ pub(crate) fn jwt(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     Ok(lines)
 }
 
-fn access_tape(bench: &mut Bench, directory: &Directory, (line, header): (&str, &str)) -> anyhow::Result<Tape> {
-    let source = directory.files().access();
-    let sessions = bench.amounts(bench.plan.first).sessions;
-    let bytes = usize::try_from(fs::metadata(&source)?.len())?;
-    ensure!(bytes.is_multiple_of(sessions), "the access tokens have not all the same length");
-    bench.tape(&source, &with_access_token(line, header, bytes / sessions), Draw::Shuffled)
-}
-
 pub(crate) fn million(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let (small, large) = (bench.plan.small, bench.plan.large);
     let few = bench.filled(small)?;
     let many = bench.filled(large)?;
     let mut lines = Vec::new();
-    let few_server = bench.serve(&few, "", Cores::Any)?;
-    let many_server = bench.serve(&many, "", Cores::Any)?;
+    let few_server = few.serve("", Cores::Any)?;
+    let many_server = many.serve("", Cores::Any)?;
     warm(&few_server, &few)?;
     warm(&many_server, &many)?;
     for (draw, name, target) in [(Draw::Zipf, "Zipf (s = 1)", 0.8), (Draw::Uniform, "uniform", 0.6)] {
@@ -138,9 +137,10 @@ pub(crate) fn revocations(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let plain = Population::new(bench, &without, Draw::Uniform)?;
     let full = Population::new(bench, &with, Draw::Uniform)?;
     let tokens = against(bench, (&plain.server, &plain.tape), (&full.server, &full.tape))?;
-    let tape = access_tape(bench, &without, ME)?;
+    let asking = with_access_token(bench, &without, ME)?;
+    let tape = bench.tape(&without.files().access(), &asking, Draw::Shuffled)?;
     for server in [&plain.server, &full.server] {
-        bench.wrk(server.address, &tape.script(0), 1)?;
+        warm_by(server, &asking, &without.files().access())?;
     }
     let access = against(bench, (&plain.server, &tape), (&full.server, &tape))?;
     let ended = bench.plan.ended;

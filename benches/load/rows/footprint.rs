@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::ask::warm;
 use super::passwords::storm_on_fresh_server;
-use crate::bench::{Bench, Directory, PROGRAM, Server};
+use crate::bench::Bench;
+use crate::directory::{Directory, PROGRAM, Server};
 use crate::process::{Cores, Running, free_address};
 use crate::rounds::median;
 use crate::table::{Line, Target, progress};
@@ -26,7 +27,7 @@ pub(crate) struct Idle {
 impl Idle {
     pub(crate) fn begin(bench: &mut Bench) -> anyhow::Result<Self> {
         let directory = bench.empty()?;
-        let server = bench.serve(&directory, "", Cores::Any)?;
+        let server = directory.serve("", Cores::Any)?;
         Ok(Self { server, since: Instant::now() })
     }
 }
@@ -78,7 +79,7 @@ fn served_memory(bench: &mut Bench) -> anyhow::Result<f64> {
         return Ok(memory);
     }
     let directory = bench.filled(bench.plan.large)?;
-    let server = bench.serve(&directory, "", Cores::Any)?;
+    let server = directory.serve("", Cores::Any)?;
     warm(&server, &directory)?;
     server.process.resident_mebibytes()
 }

@@ -9,7 +9,8 @@ use doorward::domain::password::Cost;
 
 use super::ask::{authentication, warm};
 use super::passwords::logins_a_second;
-use crate::bench::{Bench, Directory};
+use crate::bench::Bench;
+use crate::directory::Directory;
 use crate::process::Cores;
 use crate::seed::Amounts;
 use crate::storm::bare_hashes;
@@ -62,7 +63,7 @@ fn first_row(bench: &mut Bench, amount: usize, directory: &Directory) -> anyhow:
     let tape = bench.tape(&directory.files().asked(), &authentication(), Draw::Uniform)?;
     for (place, of_server, of_client) in places()? {
         progress(&format!("growth: {amount}, {place}"));
-        let server = bench.serve(directory, "", *of_server)?;
+        let server = directory.serve("", *of_server)?;
         warm(&server, directory)?;
         let memory = server.process.resident_mebibytes()?;
         let reading = bench.round_on(server.address, &tape.script(0), *of_client)?;
@@ -93,11 +94,10 @@ fn logins_at(bench: &mut Bench, mebibytes: u32, passes: u32, seconds: u64) -> an
     let more = format!("[passwords]\nmemory_kib = {kibibytes}\niterations = {passes}");
     let directory = bench.empty()?;
     let amounts = Amounts { users: 100, projects: 10, sessions: 0, refreshes: 0, ended: 0 };
-    let server =
-        match bench.fill_with(&directory, amounts, &more).and_then(|()| bench.serve(&directory, &more, Cores::Any)) {
-            Err(error) if error.to_string().contains("passwords.iterations") => return Ok(None),
-            other => other?,
-        };
+    let server = match directory.fill(amounts, &more).and_then(|()| directory.serve(&more, Cores::Any)) {
+        Err(error) if error.to_string().contains("passwords.iterations") => return Ok(None),
+        other => other?,
+    };
     logins_a_second(&server, 16, 1)?;
     logins_a_second(&server, 16, seconds).map(Some)
 }

@@ -7,7 +7,8 @@ use doorward::domain::password::Cost;
 
 use super::Stormed;
 use super::ask::{authentication, warm};
-use crate::bench::{Bench, Server};
+use crate::bench::Bench;
+use crate::directory::Server;
 use crate::process::Cores;
 use crate::rounds::{Comparison, Pair, compare, median, p99, take_turns};
 use crate::storm::{self, Tally, bare_hashes};
@@ -29,11 +30,11 @@ pub(crate) fn logins_a_second(server: &Server, connections: usize, seconds: u64)
 
 pub(crate) fn logins(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let directory = bench.filled(bench.plan.small)?;
-    let server = bench.serve(&directory, "", Cores::Any)?;
+    let server = directory.serve("", Cores::Any)?;
     let seconds = bench.plan.seconds.max(2);
     logins_a_second(&server, 16, 1)?;
     let pairs = take_turns(
-        bench.plan.pairs,
+        if bench.plan.quick { 2 } else { bench.plan.pairs },
         |_| bare_hashes(Cost::DEFAULT, Duration::from_secs(seconds)),
         |_| logins_a_second(&server, 16, seconds),
     )?;
@@ -43,7 +44,7 @@ pub(crate) fn logins(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 
 pub(crate) fn calm(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let directory = bench.filled(bench.plan.first)?;
-    let server = bench.serve(&directory, "", Cores::Any)?;
+    let server = directory.serve("", Cores::Any)?;
     warm(&server, &directory)?;
     let requests = authentication().requests(&directory.files().asked())?;
     let rounds = bench.plan.pairs.min(2);
@@ -130,8 +131,9 @@ pub(crate) fn overload(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 
 /// 500 connections log in on a server that has just started; its memory right after.
 pub(crate) fn storm_on_fresh_server(bench: &mut Bench) -> anyhow::Result<(Stormed, Tally)> {
-    let directory = bench.filled(bench.plan.small)?;
-    let server = bench.serve(&directory, "", Cores::Any)?;
+    let filled = bench.filled(bench.plan.small)?;
+    // The server stays for the row `memory`, and others use that directory.
+    let server = bench.copied(&filled, 0)?.serve("", Cores::Any)?;
     let until = Instant::now() + Duration::from_secs(bench.plan.storm);
     let tally = storm::run(storm::log_in(server.address, 500, until))?;
     let memory = server.process.resident_mebibytes()?;

@@ -1,6 +1,7 @@
 //! Refreshes: durable writes that share their commits.
 
-use crate::bench::{Bench, Directory, Server};
+use crate::bench::Bench;
+use crate::directory::{Directory, Server};
 use crate::process::Cores;
 use crate::rounds::{Pair, compare};
 use crate::seed::REFRESH;
@@ -41,8 +42,8 @@ pub(crate) fn refresh(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let filled = bench.filled(bench.plan.small)?;
     // Copies: a session moves on with each refresh, and another row may need it as it was.
     let (shared, alone) = (bench.copied(&filled, 0)?, bench.copied(&filled, 0)?);
-    let server = bench.serve(&shared, "", Cores::Any)?;
-    let single = one_commit_a_request(bench, &alone)?;
+    let server = shared.serve("", Cores::Any)?;
+    let single = one_commit_a_request(&alone)?;
     let limit = bench.limit()?;
     let (mut ours_runs, mut limit_runs, mut single_runs) = (Runs(0), Runs(0), Runs(0));
     let (mut updates, mut commits) = (Vec::new(), Vec::new());
@@ -73,8 +74,8 @@ pub(crate) fn refresh(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 }
 
 /// The same server with one commit a request; `None` where there is no such setting.
-fn one_commit_a_request(bench: &Bench, directory: &Directory) -> anyhow::Result<Option<Server>> {
-    match bench.serve(directory, "commit_group = 1", Cores::Any) {
+fn one_commit_a_request(directory: &Directory) -> anyhow::Result<Option<Server>> {
+    match directory.serve("commit_group = 1", Cores::Any) {
         Ok(server) => Ok(Some(server)),
         Err(error) if error.to_string().contains("unknown key \"commit_group\"") => Ok(None),
         Err(error) => Err(error),
