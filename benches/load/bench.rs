@@ -48,7 +48,7 @@ impl Plan {
     };
     pub(crate) const QUICK: Self = Self {
         quick: true,
-        pairs: 3,
+        pairs: 2,
         seconds: 1,
         warm_up: 0,
         first: 20_000,

@@ -34,7 +34,7 @@ pub(crate) fn logins(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let seconds = bench.plan.seconds.max(2);
     logins_a_second(&server, 16, 1)?;
     let pairs = take_turns(
-        if bench.plan.quick { 2 } else { bench.plan.pairs },
+        bench.plan.pairs,
         |_| bare_hashes(Cost::DEFAULT, Duration::from_secs(seconds)),
         |_| logins_a_second(&server, 16, seconds),
     )?;
