@@ -124,11 +124,15 @@ impl App {
         self.0.clock.now()
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    /// Where everything is kept.
+    #[must_use]
+    pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    pub(crate) fn keyring(&self) -> &Keyring {
+    /// The keys that make and check credentials.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
         &self.0.keyring
     }
 

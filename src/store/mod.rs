@@ -2,6 +2,7 @@
 //! above. Reads run on the connection of the thread that asks; writes go through one writer.
 
 pub(crate) mod audit;
+pub mod bulk;
 pub(crate) mod changes;
 pub mod key_file;
 pub mod key_material;

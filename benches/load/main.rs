@@ -1,0 +1,134 @@
+//! The load benchmark: what the server does, held against what bare axum, bare hashes or the same
+//! server does in the same run on the same cores. Starts everything itself, on 127.0.0.1, prints
+//! one table, and exits 1 where a target is missed. `cargo bench --bench load`; with `-- --quick`
+//! in under two minutes, with `-- --row NAME` one row, with `-- --growth` further tables.
+
+mod arguments;
+mod asking;
+mod bench;
+mod directory;
+mod http;
+mod limit;
+mod machine;
+mod process;
+mod rounds;
+mod rows;
+mod seed;
+mod storm;
+mod table;
+mod tape;
+mod wrk;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::arguments::Arguments;
+use crate::bench::{Bench, Plan};
+use crate::table::{Line, progress, write};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let outcome = match arguments.first().map(String::as_str) {
+        Some(process::BECOME) => process::run_become(rest),
+        Some(limit::LIMIT) => limit::run(rest),
+        Some(seed::SEED) => seed::run(rest),
+        _ => return measure(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &[String]) -> ExitCode {
+    let arguments = match Arguments::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(fault) => {
+            progress(&fault);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            progress(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs what was asked for; whether all targets were met.
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    // Where the build is, and not /tmp: that may lie in memory, where a durable write costs nothing.
+    let root = tempfile::Builder::new().prefix("load-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    clean_up_when_interrupted(root.path())?;
+    let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
+    let mut bench = Bench::new(plan, root.path())?;
+    let begun = Instant::now();
+    machine::describe();
+    write("- log: as configured by default (`info`, text), to a file\n");
+    let met = if arguments.growth && arguments.row.is_none() { true } else { rows(&mut bench, arguments) };
+    if arguments.growth {
+        rows::growth(&mut bench)?;
+    }
+    progress(&format!("done in {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(met)
+}
+
+fn rows(bench: &mut Bench, arguments: &Arguments) -> bool {
+    let how = if arguments.quick { " (quick: fewer users, shorter rounds)" } else { "" };
+    table::heading(&format!("Load{how}"));
+    if arguments.wants("memory") {
+        // It rests while other things are measured; where it does not start, its row says so.
+        bench.idle = rows::Idle::begin(bench).ok();
+    }
+    let mut met = true;
+    for row in rows::ALL.iter().filter(|row| arguments.wants(row.name)) {
+        progress(&format!("{}:", row.name));
+        let begun = Instant::now();
+        let lines = (row.run)(bench)
+            .unwrap_or_else(|error| vec![Line::failed(format!("`{}`", row.name), &format!("{error:#}"))]);
+        for line in &lines {
+            table::line(line);
+            met &= !line.is_missed();
+        }
+        progress(&format!("  {:.0} s", begun.elapsed().as_secs_f64()));
+    }
+    met
+}
+
+/// Neither children nor files are left behind.
+fn clean_up_when_interrupted(root: &Path) -> anyhow::Result<()> {
+    let root = PathBuf::from(root);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+            let Ok(mut terminate) = terminate else { return };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            process::kill_children();
+            // The last of them may still be ending.
+            for _ in 0..5 {
+                if std::fs::remove_dir_all(&root).is_ok() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            std::process::exit(130);
+        });
+    })?;
+    Ok(())
+}

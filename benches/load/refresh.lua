@@ -1,0 +1,34 @@
+-- Refreshes, each time with a token that nobody used before: a request takes one from the thread's
+-- pool, its answer puts the next one there.
+-- Arguments: file of tokens, bytes of a token, first token, tokens a thread, path.
+local pool, size = {}, 0
+local path
+
+function init(arguments)
+  local width, first, count = tonumber(arguments[2]), tonumber(arguments[3]), tonumber(arguments[4])
+  local file = assert(io.open(arguments[1], "rb"))
+  assert(file:seek("set", (first + number * count) * width))
+  for _ = 1, count do
+    size = size + 1
+    pool[size] = assert(file:read(width))
+  end
+  file:close()
+  path = arguments[5]
+end
+
+function request()
+  local token = assert(pool[size], "no token is left: answers came without one")
+  pool[size] = nil
+  size = size - 1
+  local body = '{"refreshToken":"' .. token .. '"}'
+  return "POST " .. path .. " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    .. #body .. "\r\n\r\n" .. body
+end
+
+function response(status, headers, body)
+  local token = body:match('dwr_[%w_-]+')
+  if token then
+    size = size + 1
+    pool[size] = token
+  end
+end

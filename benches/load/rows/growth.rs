@@ -1,0 +1,103 @@
+//! How the figures move with what there is: users, ended sessions, the cost of a hash. Told, not
+//! judged; with server and load generator on all cores, and on one each.
+
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use doorward::domain::password::Cost;
+
+use super::ask::{authentication, warm};
+use super::passwords::logins_a_second;
+use crate::bench::Bench;
+use crate::directory::Directory;
+use crate::process::Cores;
+use crate::seed::Amounts;
+use crate::storm::bare_hashes;
+use crate::table::{progress, write};
+use crate::tape::Draw;
+
+/// All cores for both; and one for the server, another for the load generator.
+const PLACES: [(&str, Cores, Cores); 2] =
+    [("all cores for both", Cores::Any, Cores::Any), ("one core each", Cores::Only(0), Cores::Only(1))];
+
+/// Prints the tables.
+pub(crate) fn run(bench: &mut Bench) -> anyhow::Result<()> {
+    let sizes: &[usize] =
+        if bench.plan.quick { &[1_000, 10_000, 100_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
+    users(bench, sizes)?;
+    ended(bench, sizes)?;
+    hashes(bench)
+}
+
+fn places() -> anyhow::Result<&'static [(&'static str, Cores, Cores)]> {
+    Ok(if available_parallelism()?.get() > 1 { &PLACES } else { &PLACES[..1] })
+}
+
+fn users(bench: &mut Bench, sizes: &[usize]) -> anyhow::Result<()> {
+    write("\n## The first row by users, one token each, drawn uniformly\n\n");
+    write("| users | cores | requests a second | p99 | memory after each was asked for once |\n");
+    write("| ---: | --- | ---: | ---: | ---: |\n");
+    for &users in sizes {
+        let directory = bench.filled(users)?;
+        first_row(bench, users, &directory)?;
+    }
+    Ok(())
+}
+
+fn ended(bench: &mut Bench, sizes: &[usize]) -> anyhow::Result<()> {
+    write("\n## The first row by ended sessions on record, 1,000 users\n\n");
+    write("| ended sessions | cores | requests a second | p99 | memory after each user was asked for once |\n");
+    write("| ---: | --- | ---: | ---: | ---: |\n");
+    let base = bench.filled(bench.plan.small)?;
+    first_row(bench, 0, &base)?;
+    for &count in sizes.iter().skip(1) {
+        let directory = bench.copied(&base, count)?;
+        first_row(bench, count, &directory)?;
+    }
+    Ok(())
+}
+
+/// The lines of one directory, which differ from the other ones' by `amount`.
+fn first_row(bench: &mut Bench, amount: usize, directory: &Directory) -> anyhow::Result<()> {
+    let tape = bench.tape(&directory.files().asked(), &authentication(), Draw::Uniform)?;
+    for (place, of_server, of_client) in places()? {
+        progress(&format!("growth: {amount}, {place}"));
+        let server = directory.serve("", *of_server)?;
+        warm(&server, directory)?;
+        let memory = server.process.resident_mebibytes()?;
+        let reading = bench.round_on(server.address, &tape.script(0), *of_client)?;
+        write(&format!("| {amount} | {place} | {:.0} | {:.2} ms | {memory:.1} MiB |\n", reading.rate, reading.p99));
+    }
+    Ok(())
+}
+
+fn hashes(bench: &mut Bench) -> anyhow::Result<()> {
+    write("\n## Logins a second by the cost of a hash (one lane), 16 connections\n\n");
+    write("| memory | passes | bare hashes on all cores | logins | ratio |\n| ---: | ---: | ---: | ---: | ---: |\n");
+    for (mebibytes, passes) in [(19, 2), (19, 3), (46, 1), (64, 3)] {
+        progress(&format!("growth: logins at {mebibytes} MiB, {passes} passes"));
+        let cost = Cost::new(mebibytes * 1_024, passes, 1).map_err(|error| anyhow!(error))?;
+        let seconds = bench.plan.seconds.max(2);
+        let bare = bare_hashes(cost, Duration::from_secs(seconds))?;
+        let logins = logins_at(bench, mebibytes, passes, seconds)?;
+        let ours = logins.map_or_else(|| "refused by the configuration".to_owned(), |rate| format!("{rate:.1}/s"));
+        let ratio = logins.map_or_else(|| "–".to_owned(), |rate| format!("{:.2}", rate / bare));
+        write(&format!("| {mebibytes} MiB | {passes} | {bare:.1}/s | {ours} | {ratio} |\n"));
+    }
+    Ok(())
+}
+
+/// `None` where the configuration takes no such cost.
+fn logins_at(bench: &mut Bench, mebibytes: u32, passes: u32, seconds: u64) -> anyhow::Result<Option<f64>> {
+    let kibibytes = mebibytes * 1_024;
+    let more = format!("[passwords]\nmemory_kib = {kibibytes}\niterations = {passes}");
+    let directory = bench.empty()?;
+    let amounts = Amounts { users: 100, projects: 10, sessions: 0, refreshes: 0, ended: 0 };
+    let server = match directory.fill(amounts, &more).and_then(|()| directory.serve(&more, Cores::Any)) {
+        Err(error) if error.to_string().contains("passwords.iterations") => return Ok(None),
+        other => other?,
+    };
+    logins_a_second(&server, 16, 1)?;
+    logins_a_second(&server, 16, seconds).map(Some)
+}
