@@ -86,7 +86,7 @@ impl House {
             password: password()?,
             dialect: Dialect::Iron,
         };
-        let access = sign_up(&app, input, &Origin::default()).await?.access.secret;
+        let access = sign_up(&app, input, &Origin::default()).await?.tokens.access.secret;
         let caller = credentials::verify(&app, access.expose_secret()).await?;
         let name = ProjectName::parse("pieces").map_err(anyhow::Error::msg)?;
         let project = projects::create(&app, &caller, name, None).await?.project.id;
@@ -114,7 +114,7 @@ impl House {
     /// The refresh token of a new session.
     async fn session(&self) -> Result<Secret> {
         let input = SignIn { login: LoginName::Email(email()?), password: password()?, dialect: Dialect::Rest };
-        Ok(sign_in(&self.app, input, &Origin::default()).await?.refresh.secret)
+        Ok(sign_in(&self.app, input, &Origin::default()).await?.tokens.refresh.secret)
     }
 }
 

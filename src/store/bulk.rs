@@ -85,11 +85,16 @@ mod tests {
     use crate::domain::session::Dialect;
     use crate::domain::user::{Email, JsonObject, Status};
     use crate::secret::random;
+    use crate::store::Commits;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
     fn open(directory: &tempfile::TempDir) -> Store {
-        Store::open(directory.path().join("doorward.db"), Clock::System, Arc::new(|_| ())).unwrap()
+        Store::open(
+            directory.path().join("doorward.db"),
+            Commits { clock: Clock::System, on_commit: Arc::new(|_| ()), group: 128 },
+        )
+        .unwrap()
     }
 
     fn user(number: usize) -> NewUser {
@@ -172,7 +177,7 @@ mod tests {
         let reads = store.reads();
         assert!(users::find(&reads, guest_id).await.unwrap().is_some());
         let hit = tokens::find_by_hash(&reads, [7; 32]).await.unwrap().unwrap();
-        assert_eq!((hit.id, hit.user_id), (token_id, owner_id));
+        assert_eq!((hit.id, hit.holder.id), (token_id, owner_id));
         assert_eq!(projects::find_owner(&reads, project_id).await.unwrap(), Some(owner_id));
         assert_eq!(shares::list(&reads, project_id).await.unwrap(), [guest_id]);
         assert_eq!(sessions::find(&reads, live_id).await.unwrap().unwrap().ended_at, None);
