@@ -26,7 +26,9 @@ function request()
 end
 
 function response(status, headers, body)
-  local token = body:match('dwr_[%w_-]+')
+  if status ~= 200 then io.stderr:write("an answer was ", status, ": ", body, "\n") end
+  -- By its quotation mark: within an access token, four letters may be the same by chance.
+  local token = body:match('"(dwr_[%w_-]+)"')
   if token then
     size = size + 1
     pool[size] = token

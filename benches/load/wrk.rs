@@ -75,8 +75,10 @@ impl Wrk {
             vec!["-t", &threads, "-c", CONNECTIONS, "-d", &duration, "--latency", "-s", &file, &url, "--"];
         arguments.extend(own.iter().map(String::as_str));
         let log = self.directory.join("wrk.log");
+        std::fs::write(&log, "")?;
         let output = Running::start("wrk", &self.program, &arguments, &log, cores)?.finish()?;
-        read(&output).with_context(|| format!("wrk against {address}"))
+        let told = || format!("wrk against {address} {}", std::fs::read_to_string(&log).unwrap_or_default().trim());
+        read(&output).with_context(told)
     }
 }
 
