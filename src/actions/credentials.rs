@@ -7,6 +7,7 @@ use crate::domain::caller::{Caller, Credential};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
 use crate::domain::user::User;
+use crate::guard::Profile;
 use crate::store::{self, Tx};
 
 /// The caller that a token identifies, in whatever dialect it was given out.
@@ -24,7 +25,7 @@ pub async fn verify(app: &App, token: &str) -> Result<Caller> {
 ///
 /// [`Error::Forbidden`] for the operator, who is no user; [`Error::Unauthenticated`] where the user
 /// was deleted this very moment.
-pub async fn user(app: &App, caller: &Caller) -> Result<Arc<User>> {
+pub async fn user(app: &App, caller: &Caller) -> Result<Arc<Profile>> {
     let user = app.guard().user(caller.require_user()?).await?;
     user.ok_or(Error::Unauthenticated(Unauthenticated::UserGone))
 }

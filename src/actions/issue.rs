@@ -8,7 +8,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Dialect, Session};
 use crate::domain::user::User;
 use crate::guard::jwt::AccessClaims;
-use crate::secret::{Secret, random};
+use crate::secret::{Secret, unique};
 use crate::store::{self, NewSession, Tx};
 
 /// A token and the moment it is over.
@@ -123,7 +123,7 @@ pub(super) fn issue(app: &App, grounds: &Grounds, now: Timestamp) -> Result<Toke
         user_id: grounds.user_id,
         session_id: grounds.session_id,
         dialect: grounds.dialect,
-        jti: random(),
+        jti: unique(),
         issued_at: now,
         expires_at,
         auth_time: grounds.created_at,

@@ -5,16 +5,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::cache::{Cache, HeapSize};
 use super::freshness::Freshness;
 use super::jwt::{AccessClaims, LEEWAY};
+use super::profile::Profile;
 use super::tokens::Tokens;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{ProjectId, SessionId, UserId};
 use crate::domain::project::ProjectAccess;
-use crate::domain::user::{JsonObject, User};
 use crate::store::Change;
 
 /// A look-up key of secrets: HMAC for API tokens, SHA-256 for access tokens.
@@ -23,7 +21,7 @@ pub(crate) type Digest = [u8; 32];
 /// What is kept in memory.
 pub(crate) struct Caches {
     pub(crate) tokens: Tokens,
-    pub(crate) users: Cache<UserId, Arc<User>>,
+    pub(crate) users: Cache<UserId, Arc<Profile>>,
     pub(crate) projects: Cache<ProjectId, ProjectAccess>,
     pub(crate) access_tokens: Cache<Digest, AccessClaims>,
     pub(crate) foreign_tokens: Cache<(), Arc<HashSet<Digest>>>,
@@ -39,7 +37,7 @@ impl Caches {
         let share = |percent: u64| bytes / 100 * percent;
         Self {
             tokens: Tokens::new(share(65), Arc::clone(&freshness)),
-            users: Cache::new(share(20), 600, Arc::clone(&freshness)),
+            users: Cache::new(share(20), 900, Arc::clone(&freshness)),
             projects: Cache::new(share(7), 0, Arc::clone(&freshness)),
             access_tokens: Cache::new(share(7), 0, Arc::clone(&freshness)),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
@@ -134,27 +132,5 @@ impl HeapSize for Arc<HashSet<Digest>> {
     fn heap_size(&self) -> usize {
         // A handful; never pushed out by its own weight.
         0
-    }
-}
-
-impl HeapSize for Arc<User> {
-    fn heap_size(&self) -> usize {
-        let texts = [&self.email, &self.username, &self.name, &self.bio];
-        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
-        let permissions: usize = self.permissions.iter().map(|text| text.len() + 48).sum();
-        size_of::<User>() + texts + permissions + object_size(&self.flags) + object_size(&self.plan_worker)
-    }
-}
-
-fn object_size(object: &JsonObject) -> usize {
-    object.iter().map(|(name, value)| name.len() + 64 + value_size(value)).sum()
-}
-
-fn value_size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(|item| 32 + value_size(item)).sum(),
-        Value::Object(object) => object_size(object),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

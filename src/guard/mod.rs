@@ -8,8 +8,10 @@ mod freshness;
 pub mod hash_gate;
 pub mod jwt;
 pub mod keyring;
+mod profile;
 mod signer;
 mod tokens;
 mod verify;
 
+pub use profile::Profile;
 pub use verify::Guard;

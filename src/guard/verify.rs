@@ -10,13 +10,13 @@ use super::caches::{Caches, Digest};
 use super::feed;
 use super::jwt::AccessClaims;
 use super::keyring::Keyring;
+use super::profile::Profile;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Principal};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::{ProjectId, UserId};
 use crate::domain::project::ProjectAccess;
 use crate::domain::token::ApiTokenSecret;
-use crate::domain::user::User;
 use crate::store::{self, Store};
 
 /// Verifies credentials against the keys, the caches and the store.
@@ -158,11 +158,12 @@ impl Guard {
     /// # Errors
     ///
     /// That the store cannot answer.
-    pub async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
-        self.caches
-            .users
-            .get_or_load(id, || async { Ok(store::users::find(&self.store.reads(), id).await?.map(Arc::new)) })
-            .await
+    pub async fn user(&self, id: UserId) -> Result<Option<Arc<Profile>>> {
+        let load = || async {
+            let user = store::users::find(&self.store.reads(), id).await?;
+            Ok(user.map(|user| Arc::new(Profile::new(user))))
+        };
+        self.caches.users.get_or_load(id, load).await
     }
 
     /// Who may use a project; `None` where there is none.

@@ -1,15 +1,18 @@
 //! Answers with a JSON body, and when to come again. Knows no wire format: the caller gives the
 //! shape and the status.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::Response;
 use serde::Serialize;
 
 use crate::http::request_log::FailureCause;
+
+const JSON: &str = "application/json";
 
 /// An answer with `body` as JSON.
 ///
@@ -18,12 +21,26 @@ use crate::http::request_log::FailureCause;
 #[must_use]
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => with_type(status, "application/json", bytes),
-        Err(error) => {
-            let answer = with_type(StatusCode::INTERNAL_SERVER_ERROR, "application/json", b"{}".to_vec());
-            FailureCause(format!("an answer could not be written: {error}")).attach(answer)
-        }
+        Ok(bytes) => with_type(status, JSON, bytes),
+        Err(error) => unwritten(&error),
     }
+}
+
+/// A good answer with what is kept, or else with `body` as JSON, which is kept from then on.
+#[must_use]
+pub fn kept_json<T: Serialize>(kept: &OnceLock<Bytes>, body: impl FnOnce() -> T) -> Response {
+    if let Some(bytes) = kept.get() {
+        return with_type(StatusCode::OK, JSON, bytes.clone());
+    }
+    match serde_json::to_vec(&body()) {
+        Ok(bytes) => with_type(StatusCode::OK, JSON, kept.get_or_init(|| bytes.into()).clone()),
+        Err(error) => unwritten(&error),
+    }
+}
+
+fn unwritten(error: &serde_json::Error) -> Response {
+    let answer = with_type(StatusCode::INTERNAL_SERVER_ERROR, JSON, "{}");
+    FailureCause(format!("an answer could not be written: {error}")).attach(answer)
 }
 
 /// Says after how long to come again, in whole seconds, rounded up, at least one.
@@ -34,8 +51,8 @@ pub fn retry_after(mut answer: Response, wait: Duration) -> Response {
     answer
 }
 
-pub(super) fn with_type(status: StatusCode, content_type: &'static str, bytes: Vec<u8>) -> Response {
-    let mut answer = Response::new(Body::from(bytes));
+pub(super) fn with_type(status: StatusCode, content_type: &'static str, bytes: impl Into<Body>) -> Response {
+    let mut answer = Response::new(bytes.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer
@@ -56,6 +73,16 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::CREATED);
         assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), r#"{"name":"Ann"}"#);
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_written_once() {
+        let kept = OnceLock::new();
+        for body in ["first", "second"] {
+            let answer = kept_json(&kept, || json!({ "name": body }));
+            assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), r#"{"name":"first"}"#);
+        }
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub fn answering<R: IntoResponse>(handled: impl Future<Output = R> + Send + 'sta
     Box::pin(async { handled.await.into_response() })
 }
 
-/// A route that clients ask about each of their own requests, by its head alone: the server finds
-/// it without its router. The router knows it too, for whoever sends a body along.
+/// A route that clients ask all the time: the server finds it without its router. The router knows
+/// it too, for what is unusual about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Shortcut {
     /// The one method that is asked.
@@ -45,13 +45,25 @@ pub struct Shortcut {
     /// The whole path, below the dialect's prefix.
     pub path: &'static str,
     /// Answers.
-    pub answer: fn(App, Parts) -> Answering,
+    pub handler: Handler,
+}
+
+/// What a shortcut's handler reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// The head alone. A body is not looked at.
+    OfHead(fn(App, Parts) -> Answering),
+    /// All of it.
+    OfAll(fn(App, Request) -> Answering),
 }
 
 impl Shortcut {
-    /// The handler of the route that the router has for it; a body is not looked at.
+    /// The handler of the route that the router has for it.
     pub fn handler(self) -> impl Fn(State<App>, Request) -> Answering + Clone + Send + Sync + 'static {
-        move |State(app), request| (self.answer)(app, request.into_parts().0)
+        move |State(app), request| match self.handler {
+            Handler::OfHead(answer) => answer(app, request.into_parts().0),
+            Handler::OfAll(answer) => answer(app, request),
+        }
     }
 }
 

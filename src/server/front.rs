@@ -23,8 +23,10 @@ use tower::Service;
 
 use super::roster::{self as seat, Seat};
 use crate::app::App;
+use crate::http::body::BodyLimits;
 use crate::http::headers;
-use crate::http::mount::{Answering, Mount};
+use crate::http::linger::linger;
+use crate::http::mount::{Answering, Handler, Mount};
 use crate::http::request_log::Entry;
 
 /// All that the server answers.
@@ -35,6 +37,7 @@ struct Inner {
     app: App,
     shortcuts: Vec<Shortcut>,
     router: Router,
+    limits: BodyLimits,
     /// Whether pages of other origins get headers of their own: the router adds them.
     cross_origin: bool,
 }
@@ -43,14 +46,16 @@ struct Inner {
 struct Shortcut {
     method: &'static Method,
     path: Arc<str>,
-    answer: fn(App, axum::http::request::Parts) -> Answering,
+    handler: Handler,
     broken: fn(String) -> Response,
 }
 
 impl Front {
     pub(super) fn new(app: App, router: Router, shortcuts: Shortcuts) -> Self {
-        let cross_origin = !app.settings().http.cors_origins.is_empty();
-        Self(Arc::new(Inner { app, shortcuts: shortcuts.0, router, cross_origin }))
+        let http = &app.settings().http;
+        let limits = BodyLimits { bytes: http.body_limit, timeout: http.body_timeout };
+        let cross_origin = !http.cors_origins.is_empty();
+        Self(Arc::new(Inner { app, shortcuts: shortcuts.0, router, limits, cross_origin }))
     }
 
     /// The service of one connection.
@@ -69,7 +74,7 @@ impl Shortcuts {
         self.0.extend(mount.shortcuts.iter().map(|shortcut| Shortcut {
             method: shortcut.method,
             path: format!("{prefix}{}", shortcut.path).into(),
-            answer: shortcut.answer,
+            handler: shortcut.handler,
             broken: mount.broken,
         }));
     }
@@ -84,18 +89,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The shortcut that answers a request by its head alone.
+    /// The shortcut to the answer of a request, if there is one and nothing is unusual about it.
     fn shortcut(&self, request: &Request<Incoming>) -> Option<&Shortcut> {
         let path = request.uri().path();
         let is_it = |shortcut: &&Shortcut| *shortcut.path == *path && shortcut.method == request.method();
         let found = self.front.shortcuts.iter().find(is_it)?;
-        let is_plain = request.body().is_end_stream() && !(self.front.cross_origin && has_origin(request));
-        is_plain.then_some(found)
+        let is_odd = match found.handler {
+            Handler::OfHead(_) => !request.body().is_end_stream(),
+            Handler::OfAll(_) => false,
+        };
+        let is_foreign = self.front.cross_origin && request.headers().contains_key(ORIGIN);
+        if is_odd || is_foreign { None } else { Some(found) }
     }
-}
-
-fn has_origin(request: &Request<Incoming>) -> bool {
-    request.headers().contains_key(ORIGIN)
 }
 
 impl Service<Request<Incoming>> for Connection {
@@ -120,12 +125,19 @@ impl Connection {
         if let Some(shortcut) = self.shortcut(&request) {
             let entry = Entry::of_routine(shortcut.method, &shortcut.path);
             let (broken, app) = (shortcut.broken, self.front.app.clone());
-            let answering = (shortcut.answer)(app, request.into_parts().0);
+            let answering = match shortcut.handler {
+                Handler::OfHead(answer) => answer(app, request.into_parts().0),
+                Handler::OfAll(answer) => answer(app, linger(self.with_peer(request), self.front.limits)),
+            };
             return Reply::AtOnce { answering, broken, entry: Some(entry) };
         }
+        Reply::ByRouter(Box::new(self.front.router.clone().call(self.with_peer(request))))
+    }
+
+    fn with_peer(&self, request: Request<Incoming>) -> Request<Body> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        Reply::ByRouter(Box::new(self.front.router.clone().call(request)))
+        request
     }
 }
 

@@ -29,7 +29,7 @@ type Answer = Result<Response, Failure>;
 pub(super) async fn state(app: App, parts: Parts) -> Answer {
     let asked = async { credentials::user(&app, &caller(&app, &parts).await?).await };
     let user = asked.await.map_err(|error| Failure::worded(error, Wording::State))?;
-    Ok(answer::json(StatusCode::OK, &wire::AuthState::of(&user)))
+    Ok(answer::kept_json(user.shown(Dialect::Argon), || wire::AuthState::of(&user)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {

@@ -13,13 +13,13 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 
 /// Who is asking: what clients want to know before anything else.
 const STATE: Shortcut = Shortcut {
     method: &Method::GET,
     path: "/api/auth/state",
-    answer: |app, parts| answering(handlers::state(app, parts)),
+    handler: Handler::OfHead(|app, parts| answering(handlers::state(app, parts))),
 };
 
 /// The dialect with its routes.

@@ -18,13 +18,13 @@ use self::failure::{FailedDeletion, Failure};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 
 /// The hottest path of all.
 const CHECK: Shortcut = Shortcut {
     method: &Method::GET,
     path: "/1/authentication",
-    answer: |app, parts| answering(authentication::check(app, parts)),
+    handler: Handler::OfHead(|app, parts| answering(authentication::check(app, parts))),
 };
 
 /// The dialect with its routes.

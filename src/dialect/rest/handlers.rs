@@ -29,7 +29,8 @@ type Answer = Result<Response, Failure>;
 
 pub(super) async fn welcome(app: App, parts: Parts) -> Answer {
     let caller = caller(&app, &parts).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Welcome::of(&*credentials::user(&app, &caller).await?)))
+    let user = credentials::user(&app, &caller).await?;
+    Ok(answer::kept_json(user.shown(Dialect::Rest), || wire::Welcome::of(&user)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
@@ -80,7 +81,7 @@ pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     Ok(message("You have been logged out."))
 }
 
-pub(super) async fn refresh_tokens(State(app): State<App>, request: Request) -> Answer {
+pub(super) async fn refresh_tokens(app: App, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let token = refresh_token(&exchange)?;
     let tokens = sessions::refresh(&app, &token, &exchange.origin).await?;

@@ -12,18 +12,28 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 
 /// Who is asking: what clients want to know before anything else.
-const WELCOME: Shortcut =
-    Shortcut { method: &Method::POST, path: "/auth", answer: |app, parts| answering(handlers::welcome(app, parts)) };
+const WELCOME: Shortcut = Shortcut {
+    method: &Method::POST,
+    path: "/auth",
+    handler: Handler::OfHead(|app, parts| answering(handlers::welcome(app, parts))),
+};
+
+/// Going on with a session: each client does it every few minutes.
+const REFRESH: Shortcut = Shortcut {
+    method: &Method::POST,
+    path: "/auth/refresh-tokens",
+    handler: Handler::OfAll(|app, request| answering(handlers::refresh_tokens(app, request))),
+};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {
     Mount {
         dialect: Dialect::Rest,
         router: router(app),
-        shortcuts: &[WELCOME],
+        shortcuts: &[WELCOME, REFRESH],
         owns: |path| lies_below(path, "/auth"),
         not_found,
         broken,
@@ -36,7 +46,7 @@ fn router(app: &App) -> Router {
         .route("/auth/register", post(handlers::register))
         .route("/auth/login", post(handlers::login))
         .route("/auth/logout", post(handlers::logout))
-        .route("/auth/refresh-tokens", post(handlers::refresh_tokens))
+        .route(REFRESH.path, post(REFRESH.handler()))
         .route("/auth/forgot-password", post(handlers::forgot_password))
         .route("/auth/reset-password", post(handlers::reset_password))
         .route("/auth/send-verification-email", post(handlers::send_verification_email))

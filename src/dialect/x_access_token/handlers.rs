@@ -36,7 +36,7 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 pub(super) async fn me(app: App, parts: Parts) -> Answer {
     let caller = caller(&app, &parts).await?;
     let user = credentials::user(&app, &caller).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Me::of(&user, &user.id.to_uuid())))
+    Ok(answer::kept_json(user.shown(Dialect::XAccessToken), || wire::Me::of(&user)))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {

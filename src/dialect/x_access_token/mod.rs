@@ -12,11 +12,14 @@ use self::wire::Failure;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 
 /// Who is asking: what clients want to know before anything else.
-const ME: Shortcut =
-    Shortcut { method: &Method::GET, path: "/users/me", answer: |app, parts| answering(handlers::me(app, parts)) };
+const ME: Shortcut = Shortcut {
+    method: &Method::GET,
+    path: "/users/me",
+    handler: Handler::OfHead(|app, parts| answering(handlers::me(app, parts))),
+};
 
 /// The dialect with its routes.
 pub(super) fn mount(app: &App) -> Mount {

@@ -39,8 +39,8 @@ impl<'a> SignedIn<'a> {
 #[derive(Serialize)]
 pub(super) struct Me<'a> {
     #[serde(rename = "_id")]
-    id: &'a str,
-    uid: &'a str,
+    id: String,
+    uid: String,
     email: Option<&'a str>,
     name: Option<&'a str>,
     #[serde(rename = "fullName")]
@@ -53,10 +53,11 @@ pub(super) struct Me<'a> {
 }
 
 impl<'a> Me<'a> {
-    pub(super) fn of(user: &'a User, uid: &'a str) -> Self {
+    pub(super) fn of(user: &'a User) -> Self {
+        let id = user.id.to_uuid();
         Self {
-            id: uid,
-            uid,
+            uid: id.clone(),
+            id,
             email: user.email.as_deref(),
             name: user.name.as_deref(),
             full_name: user.shown_name(),
