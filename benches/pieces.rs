@@ -101,7 +101,7 @@ impl House {
             // Those that are made at once share a commit.
             let mut making = JoinSet::new();
             for _ in 0..SESSIONS.min(count - secrets.len()) {
-                let (app, caller) = (self.app.clone(), self.caller.clone());
+                let (app, caller) = (self.app.clone(), self.caller);
                 making.spawn(async move { tokens::create(&app, &caller, CreateToken::default()).await });
             }
             for created in making.join_all().await {

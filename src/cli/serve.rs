@@ -8,7 +8,8 @@ use crate::server::{self, Start};
 
 pub(super) fn run(settings: Settings, arguments: &ServeArguments) -> Result<(), Failure> {
     log(&settings.log.level, settings.log.format)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Requests are answered on threads of their own; this one takes clients and keeps house.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("the server cannot start: {error}")))?;
     let start = Start { new_keys: arguments.new_keys };
     runtime.block_on(server::run(settings, start)).map_err(|error| Failure::Refused(format!("{error:#}")))

@@ -18,7 +18,14 @@ fn assemble(now: Timestamp, entropy: [u8; 8]) -> [u8; ID_BYTES] {
 }
 
 fn write_hex(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    bytes.iter().try_for_each(|byte| {
+        out.write_char(hex(byte >> 4))?;
+        out.write_char(hex(byte & 15))
+    })
+}
+
+fn hex(half: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(half & 15)])
 }
 
 /// Reads `2 * N` hex digits, in either case.
@@ -89,8 +96,8 @@ fn write_uuid(bytes: &[u8; ID_BYTES]) -> String {
         if matches!(position, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        text.push(hex(byte >> 4));
+        text.push(hex(byte & 15));
     }
     text
 }

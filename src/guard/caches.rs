@@ -6,25 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{Cache, HeapSize};
+use super::fingerprint::{Fingerprint, Fingerprints};
 use super::freshness::Freshness;
 use super::jwt::{AccessClaims, LEEWAY};
 use super::profile::Profile;
-use super::tokens::Tokens;
+use super::tokens::{TokenHash, Tokens};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::id::{ProjectId, SessionId, UserId};
 use crate::domain::project::ProjectAccess;
 use crate::store::Change;
-
-/// A look-up key of secrets: HMAC for API tokens, SHA-256 for access tokens.
-pub(crate) type Digest = [u8; 32];
 
 /// What is kept in memory.
 pub(crate) struct Caches {
     pub(crate) tokens: Tokens,
     pub(crate) users: Cache<UserId, Arc<Profile>>,
     pub(crate) projects: Cache<ProjectId, ProjectAccess>,
-    pub(crate) access_tokens: Cache<Digest, AccessClaims>,
-    pub(crate) foreign_tokens: Cache<(), Arc<HashSet<Digest>>>,
+    /// By the fingerprints of their texts.
+    pub(crate) access_tokens: Cache<Fingerprint, AccessClaims>,
+    pub(crate) fingerprints: Fingerprints,
+    pub(crate) foreign_tokens: Cache<(), Arc<HashSet<TokenHash>>>,
     pub(crate) ended_sessions: EndedSessions,
     freshness: Arc<Freshness>,
     clock: Clock,
@@ -40,6 +40,7 @@ impl Caches {
             users: Cache::new(share(20), 900, Arc::clone(&freshness)),
             projects: Cache::new(share(7), 0, Arc::clone(&freshness)),
             access_tokens: Cache::new(share(7), 0, Arc::clone(&freshness)),
+            fingerprints: Fingerprints::new(),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
             ended_sessions: EndedSessions::new(remember),
             freshness,
@@ -128,7 +129,7 @@ impl HeapSize for ProjectAccess {
     }
 }
 
-impl HeapSize for Arc<HashSet<Digest>> {
+impl HeapSize for Arc<HashSet<TokenHash>> {
     fn heap_size(&self) -> usize {
         // A handful; never pushed out by its own weight.
         0

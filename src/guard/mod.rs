@@ -4,6 +4,7 @@
 mod cache;
 pub(crate) mod caches;
 mod feed;
+mod fingerprint;
 mod freshness;
 pub mod hash_gate;
 pub mod jwt;

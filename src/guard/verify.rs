@@ -4,13 +4,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
-
-use super::caches::{Caches, Digest};
+use super::caches::Caches;
 use super::feed;
 use super::jwt::AccessClaims;
 use super::keyring::Keyring;
 use super::profile::Profile;
+use super::tokens::TokenHash;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Principal};
 use crate::domain::error::{Error, Result, Unauthenticated};
@@ -75,7 +74,7 @@ impl Guard {
         }
     }
 
-    async fn api_token(&self, hash: Digest, now: Timestamp) -> Result<Caller> {
+    async fn api_token(&self, hash: TokenHash, now: Timestamp) -> Result<Caller> {
         let hit = self
             .caches
             .tokens
@@ -114,8 +113,7 @@ impl Guard {
 
     /// The claims of an access token whose signature holds, now or at an earlier request.
     fn access_token(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
-        let mut key = Digest::default();
-        key.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        let Ok(key) = self.caches.fingerprints.of(token) else { return self.keyring.verify(token, now) };
         if let Some(claims) = self.caches.access_tokens.get(&key) {
             return if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) };
         }

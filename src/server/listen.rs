@@ -1,12 +1,12 @@
 //! Binds an address and takes clients on it.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use tokio::net::TcpListener as Listener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -19,9 +19,19 @@ use crate::app::App;
 /// Where no client can be taken, because files or memory are short, the next try waits this long.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How many clients may wait to be taken. One more would try again after a second.
+const BACKLOG: u32 = 4_096;
+
 /// Takes the address, before anything else is touched.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| match error.kind() {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // An address that an ended server's last connections still linger on is free.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!(
             "{address} is in use: another server, perhaps another doorward, listens there; stop it, or choose \
              another address with --listen"
@@ -45,9 +55,7 @@ pub(super) struct Listening {
 }
 
 /// Begins to serve on a bound socket.
-pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<bool>) -> anyhow::Result<Listening> {
-    socket.set_nonblocking(true).context("the socket cannot be used")?;
-    let listener = Listener::from_std(socket).context("the socket cannot be used")?;
+pub(super) async fn serve(listener: TcpListener, app: &App, stop: watch::Receiver<bool>) -> anyhow::Result<Listening> {
     let settings = app.settings();
     let certificate = match &settings.tls {
         None => None,
@@ -60,7 +68,7 @@ pub(super) async fn serve(socket: TcpListener, app: &App, stop: watch::Receiver<
     Ok(Listening { roster, workers, accepting })
 }
 
-async fn accept(listener: Listener, reception: Arc<Reception>, workers: Arc<Workers>) {
+async fn accept(listener: TcpListener, reception: Arc<Reception>, workers: Arc<Workers>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

@@ -16,8 +16,14 @@ struct Migration {
 }
 
 /// In order. A released one is never edited: its checksum is in every database.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "0001_identity", text: include_str!("../../migrations/sqlite/0001_identity.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "0001_identity", text: include_str!("../../migrations/sqlite/0001_identity.sql") },
+    Migration {
+        version: 2,
+        name: "0002_partial_indexes",
+        text: include_str!("../../migrations/sqlite/0002_partial_indexes.sql"),
+    },
+];
 
 const JOURNAL: &str = "create table if not exists migrations (
     version integer primary key,

@@ -28,12 +28,12 @@ statements! {
     ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
             rotated_at, address, user_agent)
         values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
-    ADVANCE: (i64, Timestamp, SessionId, i64, String) -> AdvancedRow = "update sessions
+    ADVANCING: (SessionId) -> AdvancingRow = "select sessions.user_id, sessions.dialect, sessions.created_at,
+            sessions.expires_at, sessions.generation, sessions.ended_at, users.status, users.credential_version
+        from sessions join users on users.id = sessions.user_id where sessions.id = $1";
+    ADVANCE: (i64, Timestamp, SessionId, i64) -> () = "update sessions
         set generation = generation + 1, key_id = $1, rotated_at = $2, last_used_at = $2
-        where id = $3 and generation = $4 and ended_at is null and expires_at > $2
-            and exists (select 1 from users where users.id = sessions.user_id and users.status = $5)
-        returning user_id, dialect, created_at, expires_at,
-            (select users.credential_version from users where users.id = sessions.user_id)";
+        where id = $3 and generation = $4 and ended_at is null";
     END: (Timestamp, SessionId) -> () =
         "update sessions set ended_at = $1 where id = $2 and ended_at is null";
     END_OF_USER: (Timestamp, UserId) -> () =
@@ -62,12 +62,24 @@ row! {
 }
 
 row! {
-    struct AdvancedRow {
+    struct AdvancingRow {
         user_id: UserId,
         dialect: String,
         created_at: Timestamp,
         expires_at: Timestamp,
+        generation: i64,
+        ended_at: Option<Timestamp>,
+        status: String,
         credential_version: i64,
+    }
+}
+
+impl AdvancingRow {
+    fn may_advance(&self, generation: i64, now: Timestamp) -> bool {
+        self.generation == generation
+            && self.ended_at.is_none()
+            && now < self.expires_at
+            && self.status == Status::Active.as_str()
     }
 }
 
@@ -173,8 +185,13 @@ pub(crate) async fn advance(
     key_id: i64,
     now: Timestamp,
 ) -> Result<Option<Advanced>> {
-    let advanced = tx.first(&ADVANCE, (key_id, now, id, generation, Status::Active.as_str())).await?;
-    let Some(row) = advanced else { return Ok(None) };
+    // Two statements: one that returns what it changed builds a table for it each time. And the row is
+    // judged here: by its values the first one would be planned anew each time.
+    let found = tx.first(&ADVANCING, (id,)).await?;
+    let Some(row) = found.filter(|row| row.may_advance(generation, now)) else { return Ok(None) };
+    if tx.execute(&ADVANCE, (key_id, now, id, generation)).await? == 0 {
+        return Ok(None);
+    }
     Ok(Some(Advanced {
         user_id: row.user_id,
         dialect: dialect(&row.dialect, id)?,

@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::json;
 
-use super::wire::{self, Failure, Wording};
+use super::wire::{self, Failure, TokenTexts, Wording};
 use crate::actions::credentials;
 use crate::actions::policy;
 use crate::actions::recovery;
@@ -44,7 +44,7 @@ pub(super) async fn register(State(app): State<App>, request: Request) -> Answer
     let (name, email, password) = form.finish((name, email, password))?;
     let input = SignUp { email: Some(email), username: None, name: Some(name), bio, password, dialect: Dialect::Rest };
     let issued = sign_up(&app, input, &exchange.origin).await?;
-    Ok(answer::json(StatusCode::CREATED, &wire::SignedIn::of(&issued)))
+    Ok(answer::json(StatusCode::CREATED, &wire::SignedIn::of(&issued.user, &TokenTexts::of(&issued.tokens)?)))
 }
 
 /// A new password, typed twice, that the policy takes.
@@ -72,7 +72,7 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     let (login, password) = form.finish((email, password))?;
     let input = SignIn { login, password, dialect: Dialect::Rest };
     let issued = sign_in(&app, input, &exchange.origin).await?;
-    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
+    Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued.user, &TokenTexts::of(&issued.tokens)?)))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
@@ -85,7 +85,7 @@ pub(super) async fn refresh_tokens(app: App, request: Request) -> Answer {
     let exchange = Exchange::read(&app, request).await?;
     let token = refresh_token(&exchange)?;
     let tokens = sessions::refresh(&app, &token, &exchange.origin).await?;
-    Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&tokens)))
+    Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&TokenTexts::of(&tokens)?)))
 }
 
 fn refresh_token(exchange: &Exchange) -> Result<String, Error> {

@@ -4,9 +4,10 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::actions::{Issued, Token, Tokens};
+use crate::actions::{Token, Tokens};
 use crate::domain::error::{Error, Fault, Unauthenticated};
 use crate::domain::user::User;
 use crate::http::answer;
@@ -52,27 +53,48 @@ impl<'a> Welcome<'a> {
     }
 }
 
-#[derive(Clone, Serialize)]
-struct TokenView<'a> {
-    token: &'a str,
-    expires: String,
+/// A session's tokens as JSON: escaped once, however often an answer repeats them.
+pub(super) struct TokenTexts {
+    access: Box<RawValue>,
+    access_expires: String,
+    refresh: Box<RawValue>,
+    refresh_expires: String,
 }
 
-impl<'a> TokenView<'a> {
-    fn of(token: &'a Token) -> Self {
-        Self { token: token.secret.expose_secret(), expires: token.expires_at.rfc3339() }
+impl TokenTexts {
+    pub(super) fn of(tokens: &Tokens) -> Result<Self, Error> {
+        Ok(Self {
+            access: text(&tokens.access)?,
+            access_expires: tokens.access.expires_at.rfc3339(),
+            refresh: text(&tokens.refresh)?,
+            refresh_expires: tokens.refresh.expires_at.rfc3339(),
+        })
     }
 }
 
-#[derive(Serialize)]
+fn text(token: &Token) -> Result<Box<RawValue>, Error> {
+    to_raw_value(token.secret.expose_secret())
+        .map_err(|error| Error::Internal(format!("a token could not be written: {error}")))
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct TokenView<'a> {
+    token: &'a RawValue,
+    expires: &'a str,
+}
+
+#[derive(Clone, Copy, Serialize)]
 struct Pair<'a> {
     access: TokenView<'a>,
     refresh: TokenView<'a>,
 }
 
 impl<'a> Pair<'a> {
-    fn of(tokens: &'a Tokens) -> Self {
-        Self { access: TokenView::of(&tokens.access), refresh: TokenView::of(&tokens.refresh) }
+    fn of(texts: &'a TokenTexts) -> Self {
+        Self {
+            access: TokenView { token: &texts.access, expires: &texts.access_expires },
+            refresh: TokenView { token: &texts.refresh, expires: &texts.refresh_expires },
+        }
     }
 }
 
@@ -82,17 +104,17 @@ impl<'a> Pair<'a> {
 pub(super) struct SignedIn<'a> {
     user: UserView<'a>,
     tokens: Pair<'a>,
-    access_token: &'a str,
-    refresh_token: &'a str,
+    access_token: &'a RawValue,
+    refresh_token: &'a RawValue,
 }
 
 impl<'a> SignedIn<'a> {
-    pub(super) fn of(issued: &'a Issued) -> Self {
+    pub(super) fn of(user: &'a User, texts: &'a TokenTexts) -> Self {
         Self {
-            user: UserView::with_id(&issued.user),
-            tokens: Pair::of(&issued.tokens),
-            access_token: issued.tokens.access.secret.expose_secret(),
-            refresh_token: issued.tokens.refresh.secret.expose_secret(),
+            user: UserView::with_id(user),
+            tokens: Pair::of(texts),
+            access_token: &texts.access,
+            refresh_token: &texts.refresh,
         }
     }
 }
@@ -104,19 +126,19 @@ pub(super) struct Refreshed<'a> {
     access: TokenView<'a>,
     refresh: TokenView<'a>,
     tokens: Pair<'a>,
-    access_token: &'a str,
-    refresh_token: &'a str,
+    access_token: &'a RawValue,
+    refresh_token: &'a RawValue,
 }
 
 impl<'a> Refreshed<'a> {
-    pub(super) fn of(tokens: &'a Tokens) -> Self {
-        let pair = Pair::of(tokens);
+    pub(super) fn of(texts: &'a TokenTexts) -> Self {
+        let tokens = Pair::of(texts);
         Self {
-            access: pair.access.clone(),
-            refresh: pair.refresh.clone(),
-            tokens: pair,
-            access_token: tokens.access.secret.expose_secret(),
-            refresh_token: tokens.refresh.secret.expose_secret(),
+            access: tokens.access,
+            refresh: tokens.refresh,
+            tokens,
+            access_token: &texts.access,
+            refresh_token: &texts.refresh,
         }
     }
 }
