@@ -185,8 +185,7 @@ pub(crate) async fn advance(
     key_id: i64,
     now: Timestamp,
 ) -> Result<Option<Advanced>> {
-    // Two statements: one that returns what it changed builds a table for it each time. And the row is
-    // judged here: by its values the first one would be planned anew each time.
+    // Two statements: one that returns what it changed builds a table for it each time.
     let found = tx.first(&ADVANCING, (id,)).await?;
     let Some(row) = found.filter(|row| row.may_advance(generation, now)) else { return Ok(None) };
     if tx.execute(&ADVANCE, (key_id, now, id, generation)).await? == 0 {
