@@ -18,5 +18,6 @@ mod rest;
 mod server;
 mod sessions;
 mod source;
+mod storm;
 mod syncs;
 mod x_access_token;

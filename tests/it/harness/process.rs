@@ -180,6 +180,23 @@ impl Process {
         Pid::from_raw(server.cast_signed()).unwrap()
     }
 
+    /// A number of the server's `/proc/PID/status`, such as `VmRSS` (in KiB) or `Threads`.
+    pub(crate) fn status(&self, field: &str) -> usize {
+        let status = fs::read_to_string(self.proc("status")).unwrap();
+        let lines = status.lines().filter_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let number = lines.flat_map(str::split_whitespace).next();
+        number.unwrap_or_else(|| panic!("{field} is missing in: {status}")).parse().unwrap()
+    }
+
+    /// How many files, sockets included, the server has open.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.pid().as_raw_nonzero()))
+    }
+
     pub(crate) fn terminate(&self) {
         kill_process(self.pid(), Signal::TERM).unwrap();
     }
