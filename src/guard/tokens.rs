@@ -20,7 +20,7 @@ type Key = [u8; 16];
 
 /// In how many places changes of users are noted; a change makes the tokens of one in so many users
 /// be read anew.
-const PLACES: usize = 1 << 14;
+const PLACES: usize = 1 << 12;
 
 /// The tokens in memory, and which of their holders changed since they were read.
 pub(crate) struct Tokens {
