@@ -4,27 +4,17 @@
 mod bystander;
 mod clients;
 mod connection;
-<<<<<<< HEAD
-
-use std::fmt;
-=======
 mod diary;
 
->>>>>>> storm
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use self::bystander::Bystander;
-<<<<<<< HEAD
-use self::clients::{Diary, Outcome, storm};
-use self::connection::PATIENCE;
-=======
 use self::clients::{Outcome, storm};
 use self::connection::PATIENCE;
 use self::diary::Diary;
->>>>>>> storm
 use crate::harness::process::{Launch, Process};
 
 const CONNECTIONS: usize = 500;
@@ -72,38 +62,6 @@ const HASHING: usize = 19 * MEBIBYTE;
 /// a request that waits.
 const TAKEN: usize = 15 * MEBIBYTE + 24 * CONNECTIONS;
 
-<<<<<<< HEAD
-/// How soon answers came, in ascending order.
-struct Latencies(Vec<Duration>);
-
-impl Latencies {
-    fn of(mut latencies: Vec<Duration>) -> Self {
-        latencies.sort_unstable();
-        Self(latencies)
-    }
-
-    fn percentile(&self, percent: usize) -> Duration {
-        self.0.get(self.0.len() * percent / 100).copied().unwrap_or_default()
-    }
-
-    fn median(&self) -> Duration {
-        self.percentile(50)
-    }
-
-    fn max(&self) -> Duration {
-        self.0.last().copied().unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Latencies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (median, p99, max) = (self.median(), self.percentile(99), self.max());
-        write!(f, "{} (median {median:?}, p99 {p99:?}, max {max:?})", self.0.len())
-    }
-}
-
-=======
->>>>>>> storm
 /// Runs clients on the thread that calls.
 fn alone<F: Future>(clients: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(clients)
@@ -120,12 +78,8 @@ struct Calm {
 
 impl Calm {
     fn of(server: &Process, bystander: &Bystander, lasting: Duration) -> Self {
-<<<<<<< HEAD
-        let logins = Latencies::of((0..3).map(|_| bystander.log_in(server.address())).collect());
-=======
         let mut logins = [(); 3].map(|()| bystander.log_in(server.address()));
         logins.sort_unstable();
->>>>>>> storm
         let end = Instant::now() + lasting;
         let checks = bystander.check(server.address(), move || Instant::now() < end);
         // The server needs a moment to see that a client has closed.
@@ -134,12 +88,8 @@ impl Calm {
             server.open_files()
         });
         let files = files.min().unwrap();
-<<<<<<< HEAD
-        Self { check: checks.median(), login: logins.median(), threads: server.status("Threads"), files }
-=======
         assert!(checks.faults.is_empty(), "{:#?}", checks.faults);
         Self { check: checks.latencies(|_| true).median(), login: logins[1], threads: server.status("Threads"), files }
->>>>>>> storm
     }
 
     /// As before, as far as a machine can tell that has other things to do meanwhile.
@@ -155,11 +105,7 @@ impl Calm {
 #[derive(Debug)]
 struct Storm {
     diary: Diary,
-<<<<<<< HEAD
-    checks: Latencies,
-=======
     checks: Diary,
->>>>>>> storm
     /// The most memory that the server had, in KiB.
     peak: usize,
 }
@@ -180,20 +126,6 @@ impl Storm {
         })
     }
 
-<<<<<<< HEAD
-    fn check_answers(&self) {
-        let Self { diary, checks, .. } = self;
-        let faults = &diary.faults;
-        assert!(faults.is_empty(), "{} clients were let down, {:#?}", faults.len(), &faults[..faults.len().min(5)]);
-        assert!(diary.count(Outcome::Welcome) > 0, "nobody got in with the right password");
-        let busy = diary.latencies(|outcome| outcome == Outcome::Busy);
-        let others = diary.latencies(|outcome| outcome != Outcome::Busy);
-        assert!(busy.percentile(99) <= BOUNDS.busy_p99, "a 503 took too long: {busy:?}");
-        assert!(busy.median() <= BOUNDS.busy_median, "a 503 took too long: {busy:?}");
-        assert!(others.max() <= BOUNDS.other_max, "an answer took too long: {others:?}");
-        assert!(checks.percentile(99) <= BOUNDS.check_p99, "a check took too long: {checks:?}");
-        assert!(checks.median() <= BOUNDS.check_median, "a check took too long: {checks:?}");
-=======
     fn assert_answers(&self) {
         let Self { diary, checks, .. } = self;
         let faults = [diary.faults.clone(), checks.faults.clone()].concat();
@@ -206,7 +138,6 @@ impl Storm {
         let checks = checks.latencies(|_| true);
         assert!(checks.p99() <= BOUNDS.check_p99, "checked too late: {checks:?}");
         assert!(checks.median() <= BOUNDS.check_median, "checked too late: {checks:?}");
->>>>>>> storm
     }
 }
 
@@ -242,11 +173,7 @@ fn a_storm_of_logins_is_answered_and_leaves_nothing_behind() {
 
     tell(&format!("{seen:#?}\nbefore: {before:?}\nafter {:?}: {after:?}", over.elapsed()));
     tell(&format!("memory in KiB: idle {idle}, at most {}, left {}", seen.peak, server.status("VmRSS")));
-<<<<<<< HEAD
-    seen.check_answers();
-=======
     seen.assert_answers();
->>>>>>> storm
     assert!(after.is_back_at(&before), "it is not as before: {after:?}, {before:?}");
     let hashing = idle + HASHING * thread::available_parallelism().unwrap().get();
     assert!(seen.peak <= hashing + TAKEN, "of {} KiB, {} are too much", seen.peak, seen.peak - hashing - TAKEN);

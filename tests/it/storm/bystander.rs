@@ -8,16 +8,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-<<<<<<< HEAD
-use super::clients::{Dialect, PEOPLE, email};
-use super::connection::{Connection, post};
-use super::{Latencies, alone};
-=======
 use super::alone;
 use super::clients::{Dialect, Outcome, PEOPLE, email};
 use super::connection::{Connection, Reply, post};
 use super::diary::Diary;
->>>>>>> storm
 use crate::harness::{ADMIN_TOKEN, PASSWORD};
 
 const EMAIL: &str = "bystander@example.com";
@@ -69,11 +63,7 @@ impl Bystander {
 
     /// Asks whether the token may use the project, 50 times a second for as long as it goes on;
     /// how long the answers took.
-<<<<<<< HEAD
-    pub(super) fn check(&self, server: SocketAddr, goes_on: impl Fn() -> bool + Clone + Send + 'static) -> Latencies {
-=======
     pub(super) fn check(&self, server: SocketAddr, goes_on: impl Fn() -> bool + Clone + Send + 'static) -> Diary {
->>>>>>> storm
         alone(async {
             let begin = Instant::now();
             let mut checking = JoinSet::new();
@@ -81,34 +71,12 @@ impl Bystander {
                 let connection = Connection::open(Ipv4Addr::LOCALHOST, server).await.unwrap();
                 checking.spawn(check(connection, self.check.clone(), begin + PERIOD * number, goes_on.clone()));
             }
-<<<<<<< HEAD
-            Latencies::of(checking.join_all().await.concat())
-=======
             Diary::of_all(checking.join_all().await)
->>>>>>> storm
         })
     }
 }
 
 /// One connection's share of the checks: a slow answer does not hold up the others.
-<<<<<<< HEAD
-async fn check(
-    mut connection: Connection,
-    request: String,
-    mut due: Instant,
-    goes_on: impl Fn() -> bool,
-) -> Vec<Duration> {
-    let mut latencies = Vec::new();
-    loop {
-        sleep_until(due.into()).await;
-        if !goes_on() {
-            return latencies;
-        }
-        let began = Instant::now();
-        let reply = connection.ask(&request).await.unwrap();
-        assert_eq!((reply.status, &reply.body), (200, &json!({})));
-        latencies.push(began.elapsed());
-=======
 async fn check(mut connection: Connection, request: String, mut due: Instant, goes_on: impl Fn() -> bool) -> Diary {
     let mut diary = Diary::default();
     loop {
@@ -125,7 +93,6 @@ async fn check(mut connection: Connection, request: String, mut due: Instant, go
         if !diary.note(began, outcome) {
             return diary;
         }
->>>>>>> storm
         due += PERIOD * CONNECTIONS;
     }
 }

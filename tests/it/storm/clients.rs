@@ -1,9 +1,5 @@
 //! Those who log in without pause: who they are, what they send, and what they may be told.
 
-<<<<<<< HEAD
-use std::fmt;
-=======
->>>>>>> storm
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +10,9 @@ use rustix::thread::gettid;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-<<<<<<< HEAD
-use super::connection::{Connection, Reply, post};
-use super::{Latencies, alone};
-=======
 use super::alone;
 use super::connection::{Connection, Reply, post};
 use super::diary::Diary;
->>>>>>> storm
 use crate::harness::PASSWORD;
 
 /// How many people there are to log in as.
@@ -99,11 +90,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-<<<<<<< HEAD
-    const ALL: [Self; 4] = [Self::Welcome, Self::Refused, Self::Throttled, Self::Busy];
-=======
     pub(super) const ALL: [Self; 4] = [Self::Welcome, Self::Refused, Self::Throttled, Self::Busy];
->>>>>>> storm
 
     fn says_when_to_come_again(self) -> bool {
         matches!(self, Self::Throttled | Self::Busy)
@@ -144,34 +131,6 @@ impl Client {
     }
 }
 
-<<<<<<< HEAD
-/// What clients were told, how soon, and what should not have happened to them.
-#[derive(Default)]
-pub(super) struct Diary {
-    answers: Vec<(Outcome, Duration)>,
-    pub(super) faults: Vec<String>,
-}
-
-impl Diary {
-    /// How soon these answers came.
-    pub(super) fn latencies(&self, of: impl Fn(Outcome) -> bool) -> Latencies {
-        Latencies::of(self.answers.iter().filter(|(outcome, _)| of(*outcome)).map(|(_, took)| *took).collect())
-    }
-
-    pub(super) fn count(&self, of: Outcome) -> usize {
-        self.answers.iter().filter(|(outcome, _)| *outcome == of).count()
-    }
-}
-
-impl fmt::Debug for Diary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told = Outcome::ALL.map(|outcome| (outcome, self.latencies(|one| one == outcome)));
-        f.debug_map().entries(told).finish()
-    }
-}
-
-=======
->>>>>>> storm
 /// Logs in from so many connections, each of which sends its next attempt as soon as it has the
 /// answer to its last, for so long. Takes a thread of its own, whose priority it lowers: clients
 /// are on other machines, and the server does not share its cores with them.
@@ -185,20 +144,8 @@ pub(super) fn storm(server: SocketAddr, connections: usize, lasting: Duration) -
             clients.push((number, Connection::open(address(number), server).await.unwrap()));
         }
         let end = End { at: Instant::now() + lasting, requests: Arc::default() };
-<<<<<<< HEAD
-        let mut storm: JoinSet<Diary> =
-            clients.into_iter().map(|(number, it)| log_in(it, number, end.clone())).collect();
-        let mut diary = Diary::default();
-        while let Some(one) = storm.join_next().await {
-            let one = one.unwrap();
-            diary.answers.extend(one.answers);
-            diary.faults.extend(one.faults);
-        }
-        diary
-=======
         let storm: JoinSet<Diary> = clients.into_iter().map(|(number, it)| log_in(it, number, end.clone())).collect();
         Diary::of_all(storm.join_all().await)
->>>>>>> storm
     })
 }
 
@@ -235,17 +182,8 @@ async fn log_in(mut connection: Connection, number: usize, end: End) -> Diary {
             let outcome = dialect.read(&reply)?;
             if client.may_be(outcome) { Ok(outcome) } else { Err(format!("{outcome:?}: {reply:?}")) }
         });
-<<<<<<< HEAD
-        match outcome {
-            Ok(outcome) => diary.answers.push((outcome, began.elapsed())),
-            Err(fault) => {
-                diary.faults.push(format!("{client:?} {number}, {dialect:?}, after {:?}: {fault}", began.elapsed()));
-                break;
-            }
-=======
         if !diary.note(began, outcome.map_err(|fault| format!("{client:?} {number}, {dialect:?}: {fault}"))) {
             break;
->>>>>>> storm
         }
     }
     diary
