@@ -4,6 +4,7 @@
 mod limits;
 mod malformed;
 mod oddities;
+mod shortcuts;
 mod tls;
 mod wire;
 
