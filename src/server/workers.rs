@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Handle};
@@ -13,13 +13,25 @@ use tokio::sync::watch;
 /// Threads that answer; they end when this is dropped, with whatever they are at.
 pub(super) struct Workers {
     workers: Vec<Worker>,
-    _running: watch::Sender<()>,
+    /// None once they are to end.
+    running: Option<watch::Sender<()>>,
 }
 
 struct Worker {
     runtime: Handle,
     /// Held once by each of its connections.
     load: Arc<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.running = None;
+        // What they held is dropped with them: the store is closed in good order only after that.
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Workers {
@@ -28,13 +40,13 @@ impl Workers {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let running = watch::Sender::new(());
         let workers = (1..=cores).map(|number| start_one(number, running.subscribe())).collect::<Result<_, _>>()?;
-        Ok(Self { workers, _running: running })
+        Ok(Self { workers, running: Some(running) })
     }
 
     /// Has the thread with the fewest connections serve one more.
     pub(super) fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let least = self.workers.iter().min_by_key(|worker| Arc::strong_count(&worker.load));
-        let Some(Worker { runtime, load }) = least else { return };
+        let Some(Worker { runtime, load, .. }) = least else { return };
         let load = Arc::clone(load);
         runtime.spawn(async move {
             connection.await;
@@ -46,10 +58,10 @@ impl Workers {
 fn start_one(number: usize, mut running: watch::Receiver<()>) -> anyhow::Result<Worker> {
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for a worker")?;
     let handle = runtime.handle().clone();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name(format!("http-{number}"))
         // An error says that the sender is gone.
         .spawn(move || while runtime.block_on(running.changed()).is_ok() {})
         .context("no thread for a worker")?;
-    Ok(Worker { runtime: handle, load: Arc::new(()) })
+    Ok(Worker { runtime: handle, load: Arc::new(()), thread: Some(thread) })
 }

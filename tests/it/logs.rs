@@ -118,7 +118,7 @@ async fn each_request_has_one_json_line_and_no_secret_of_it_is_written_at_any_le
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn for_people_each_request_is_one_line_of_text() {
-    let program = Program::start(&[], "info");
+    let program = Program::start(&[], "debug");
     let mut ids = Vec::new();
     for (method, path, route) in REQUESTS {
         let answer = ask(&program, method, path).await;
