@@ -8,7 +8,7 @@ mod worker;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -157,16 +157,21 @@ impl HashGate {
     async fn submit<T: Send + 'static>(&self, work: impl FnOnce(&mut Workspace) -> T + Send + 'static) -> Result<T> {
         let (answer, result) = oneshot::channel();
         let caller = Arc::new(());
-        let work = Box::new(move |workspace: &mut Workspace| {
-            let _ = answer.send(work(workspace));
+        let arrived = Instant::now();
+        let work = Box::new(move |workspace: Option<&mut Workspace>| {
+            let _ = answer.send(workspace.map(work));
         });
-        self.0.queue.push(Job { caller: Arc::downgrade(&caller), work }).map_err(|wait| {
-            self.0.refused.fetch_add(1, Ordering::Relaxed);
-            Error::Busy(wait)
-        })?;
+        self.0.queue.push(Job { caller: Arc::downgrade(&caller), arrived, work }).map_err(|wait| self.refuse(wait))?;
         let result = result.await;
         drop(caller);
-        result.map_err(|_| Error::Internal("a hashing thread failed".to_owned()))
+        result
+            .map_err(|_| Error::Internal("a hashing thread failed".to_owned()))?
+            .ok_or_else(|| self.refuse(arrived.elapsed()))
+    }
+
+    fn refuse(&self, wait: Duration) -> Error {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        Error::Busy(wait)
     }
 }
 
@@ -343,8 +348,8 @@ mod tests {
                     answered += 1;
                 }
                 Err(Error::Busy(retry_after)) => {
-                    assert!(retry_after > max_wait * 3 / 4);
-                    assert!(took < Duration::from_secs(1), "refused after {took:?}");
+                    assert!(retry_after > max_wait);
+                    assert!(took < Duration::from_secs(2), "refused after {took:?}");
                     refused += 1;
                 }
                 Err(error) => panic!("{error}"),

@@ -3,23 +3,26 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::password::Workspace;
 
-/// How much of the longest wait is promised away. The estimate is of what hashes took lately; at the
-/// first rush of a storm they take longer at once, because whoever is refused costs time too.
-const PROMISED: (u32, u32) = (3, 4);
-
 /// How much a new measurement moves the average: an eighth.
 const WEIGHT: u32 = 8;
+
+/// Nobody who waited less than this has waited too long: a thread may take a moment to begin.
+const LATE_AFTER: Duration = Duration::from_secs(1);
+
+/// The work, which hands its result to the caller itself; without a workspace, that it is too late.
+pub(super) type Work = Box<dyn FnOnce(Option<&mut Workspace>) + Send>;
 
 /// One piece of work, and whether somebody still waits for it.
 pub(super) struct Job {
     /// Dead as soon as the caller has gone.
     pub(super) caller: Weak<()>,
-    /// The work, which hands its result to the caller itself.
-    pub(super) work: Box<dyn FnOnce(&mut Workspace) + Send>,
+    /// When it came to the queue.
+    pub(super) arrived: Instant,
+    pub(super) work: Work,
 }
 
 impl Job {
@@ -32,6 +35,9 @@ impl Job {
 pub(super) enum Next {
     /// This job.
     Work(Job),
+    /// This job has waited too long, because those before it took longer than expected when it came:
+    /// tell its caller.
+    Late(Job),
     /// Nothing came for as long as it was patient.
     Idle,
     /// End.
@@ -57,8 +63,6 @@ pub(super) struct Queue {
 impl Queue {
     /// An empty queue for `threads` threads, with a first guess of what a job takes.
     pub(super) fn new(threads: u32, max_wait: Duration, guess: Duration) -> Self {
-        let (part, whole) = PROMISED;
-        let max_wait = max_wait * part / whole;
         let state = State { waiting: VecDeque::new(), running: 0, average: guess, closed: false };
         Self { state: Mutex::new(state), arrival: Condvar::new(), threads, max_wait }
     }
@@ -93,6 +97,9 @@ impl Queue {
             }
             while let Some(job) = state.waiting.pop_front() {
                 if job.is_wanted() {
+                    if job.arrived.elapsed() > self.max_wait.max(LATE_AFTER) {
+                        return Next::Late(job);
+                    }
                     state.running += 1;
                     return Next::Work(job);
                 }
@@ -140,20 +147,19 @@ mod tests {
     use super::*;
 
     fn job(caller: &Arc<()>) -> Job {
-        Job { caller: Arc::downgrade(caller), work: Box::new(|_| ()) }
+        Job { caller: Arc::downgrade(caller), arrived: Instant::now(), work: Box::new(|_| ()) }
     }
 
     #[test]
     fn a_job_is_refused_when_those_before_it_would_take_too_long() {
         let caller = Arc::new(());
         let queue = Queue::new(2, Duration::from_millis(100), Duration::from_millis(50));
-        for _ in 0..4 {
+        for _ in 0..5 {
             assert!(queue.push(job(&caller)).is_ok());
         }
-        // Three quarters of the longest wait are promised.
-        assert_eq!(queue.push(job(&caller)), Err(Duration::from_millis(100)));
+        assert_eq!(queue.push(job(&caller)), Err(Duration::from_millis(125)));
         let Next::Work(_) = queue.next(None) else { panic!("there is work") };
-        assert_eq!(queue.push(job(&caller)), Err(Duration::from_millis(100)), "a running job counts");
+        assert_eq!(queue.push(job(&caller)), Err(Duration::from_millis(125)), "a running job counts");
         queue.done(Duration::from_millis(50));
         assert!(queue.push(job(&caller)).is_ok());
     }
@@ -180,6 +186,17 @@ mod tests {
         drop(leaves);
         assert!(queue.push(job(&stays)).is_ok());
         assert_eq!(queue.waiting(), 1);
+        assert!(matches!(queue.next(None), Next::Work(_)));
+    }
+
+    #[test]
+    fn a_job_that_waited_too_long_is_told_so_and_the_next_one_is_done() {
+        let caller = Arc::new(());
+        let queue = Queue::new(1, Duration::from_secs(2), Duration::ZERO);
+        let arrived = Instant::now().checked_sub(Duration::from_secs(3)).unwrap();
+        assert!(queue.push(Job { arrived, ..job(&caller) }).is_ok());
+        assert!(queue.push(job(&caller)).is_ok());
+        assert!(matches!(queue.next(None), Next::Late(_)));
         assert!(matches!(queue.next(None), Next::Work(_)));
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::queue::{Next, Queue};
+use super::queue::{Next, Queue, Work};
 use crate::domain::password::Workspace;
 
 /// The allocator keeps freed pages for a second, and returns them at the first page that it
@@ -36,6 +36,7 @@ impl Worker {
                     self.work(job.work, &mut workspace);
                     patience = Some(self.release_after);
                 }
+                Next::Late(job) => (job.work)(None),
                 Next::Idle if workspace.bytes() > 0 => {
                     self.release(&mut workspace);
                     patience = Some(ALLOCATOR_DELAY);
@@ -49,11 +50,11 @@ impl Worker {
         }
     }
 
-    fn work(&self, work: Box<dyn FnOnce(&mut Workspace) + Send>, workspace: &mut Workspace) {
+    fn work(&self, work: Work, workspace: &mut Workspace) {
         let (began, kept_before) = (Instant::now(), workspace.bytes());
         // A bug in one job must not end the thread. The answer's sender falls with the job, so
         // its caller learns of it; the memory holds no state that the next job would read.
-        if panic::catch_unwind(AssertUnwindSafe(|| work(workspace))).is_err() {
+        if panic::catch_unwind(AssertUnwindSafe(|| work(Some(&mut *workspace)))).is_err() {
             tracing::error!("a password hash ended in a panic");
         }
         self.queue.done(began.elapsed());

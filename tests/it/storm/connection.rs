@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Who has no answer by now was not answered.
-pub(super) const PATIENCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 5 });
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Connection {
     stream: TcpStream,
