@@ -36,10 +36,10 @@ impl Caches {
         let freshness = Arc::new(Freshness::new(max_staleness));
         let share = |percent: u64| bytes / 100 * percent;
         Self {
-            tokens: Tokens::new(share(65), Arc::clone(&freshness)),
-            users: Cache::new(share(20), 900, Arc::clone(&freshness)),
-            projects: Cache::new(share(7), 0, Arc::clone(&freshness)),
-            access_tokens: Cache::new(share(7), 0, Arc::clone(&freshness)),
+            tokens: Tokens::new(share(64), Arc::clone(&freshness)),
+            users: Cache::new(share(13), 900, Arc::clone(&freshness)),
+            projects: Cache::new(share(16), 0, Arc::clone(&freshness)),
+            access_tokens: Cache::new(share(6), 0, Arc::clone(&freshness)),
             fingerprints: Fingerprints::new(),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
             ended_sessions: EndedSessions::new(remember),
