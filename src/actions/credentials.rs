@@ -19,6 +19,15 @@ pub async fn verify(app: &App, token: &str) -> Result<Caller> {
     app.guard().verify(token, app.now()).await
 }
 
+/// The user whose token this is.
+///
+/// # Errors
+///
+/// [`Error::Unauthenticated`] with the reason.
+pub async fn verify_user(app: &App, token: &str) -> Result<Arc<Profile>> {
+    app.guard().verify_user(token, app.now()).await
+}
+
 /// The user who asks.
 ///
 /// # Errors

@@ -20,7 +20,6 @@ const EXPIRED_KEPT: Duration = Duration::from_hours(24);
 /// That the store cannot be used.
 pub async fn sweep(app: &App) -> Result<bool> {
     let now = app.now();
-    app.guard().sweep(now);
     // An ended session stays as long as an access token of it may look valid.
     let ended = now.minus(app.guard().remember_ended() + EXPIRED_KEPT);
     let expired = now.minus(EXPIRED_KEPT);
@@ -34,5 +33,10 @@ pub async fn sweep(app: &App) -> Result<bool> {
             Ok(changes.max(sessions).max(secrets).max(tokens))
         })
         .await?;
-    Ok(i64::try_from(swept).unwrap_or(i64::MAX) >= BATCH)
+    let is_done = i64::try_from(swept).is_ok_and(|swept| swept < BATCH);
+    if is_done {
+        // It looks at all that is in memory: once is enough, after the last batch.
+        app.guard().sweep(now);
+    }
+    Ok(!is_done)
 }

@@ -91,9 +91,8 @@ impl App {
         };
         let keyring = Keyring::from_material(&keys, realm).map_err(OpenError::new)?;
         let longest = longest_lifetime(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
-        let megabytes = u64::try_from(settings.cache.memory_mib).unwrap_or(128);
         let caches = caches.get_or_init(|| {
-            Arc::new(Caches::new(megabytes << 20, settings.feed.max_staleness, clock.clone(), longest))
+            Arc::new(Caches::new(settings.cache.memory_mib << 20, settings.feed.max_staleness, clock.clone(), longest))
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;

@@ -120,7 +120,7 @@ fn explain(error: Error, subject: Subject<'_>) -> String {
         ),
         Error::Forbidden(reason) => reason.to_owned(),
         Error::Busy(wait) => {
-            format!("the data directory is busy: try again in {} s", wait.as_millis().div_ceil(1_000).max(1))
+            format!("too many wait already: try again in {} s", wait.as_millis().div_ceil(1_000).max(1))
         }
         Error::Unavailable(cause) => {
             format!("the store cannot be used: {cause}: mend that, then try again; nothing was changed")

@@ -230,7 +230,7 @@ impl Tls {
 #[derive(Clone, Debug)]
 pub struct Cache {
     /// Their memory in MiB.
-    pub memory_mib: usize,
+    pub memory_mib: u64,
 }
 
 impl Cache {

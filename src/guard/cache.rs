@@ -68,11 +68,19 @@ where
     where
         F: Future<Output = Result<Option<V>>>,
     {
+        match self.get(&key) {
+            Some(value) => Ok(Some(value)),
+            None => self.load(key, load).await,
+        }
+    }
+
+    /// The value under `key` where [`Cache::get`] had none: by `load`, or by another who loads it.
+    pub(crate) async fn load<F>(&self, key: K, load: impl FnOnce() -> F) -> Result<Option<V>>
+    where
+        F: Future<Output = Result<Option<V>>>,
+    {
         if !self.freshness.is_trusted() {
             return load().await;
-        }
-        if let Some(value) = self.entries.get(&key) {
-            return Ok(Some(value));
         }
         match self.entries.get_value_or_guard_async(&key).await {
             Ok(value) => Ok(Some(value)),

@@ -11,8 +11,10 @@ use super::cache::HeapSize;
 use crate::domain::session::Dialect;
 use crate::domain::user::{JsonObject, User};
 
-/// What an answer about a user takes, roughly.
+/// What the answers about a user take beside what is the user's own, roughly.
 const SHOWN: usize = 256;
+/// How often what is the user's own is kept: with the user, and in the answers of two dialects.
+const TIMES: usize = 3;
 
 /// A user, and the answers about them.
 pub struct Profile {
@@ -23,12 +25,6 @@ pub struct Profile {
 impl Profile {
     pub(super) fn new(user: User) -> Self {
         Self { user, shown: Default::default() }
-    }
-
-    /// The user.
-    #[must_use]
-    pub const fn user(&self) -> &User {
-        &self.user
     }
 
     /// What a dialect answers to the question who is asking, once it has.
@@ -51,7 +47,8 @@ impl HeapSize for std::sync::Arc<Profile> {
         let texts = [&self.email, &self.username, &self.name, &self.bio];
         let texts: usize = texts.into_iter().flatten().map(String::len).sum();
         let permissions: usize = self.permissions.iter().map(|text| text.len() + 48).sum();
-        size_of::<Profile>() + SHOWN + texts + permissions + object_size(&self.flags) + object_size(&self.plan_worker)
+        let objects = object_size(&self.flags) + object_size(&self.plan_worker);
+        size_of::<Profile>() + SHOWN + TIMES * (texts + permissions) + objects
     }
 }
 

@@ -39,7 +39,7 @@ impl Tokens {
     }
 
     /// The token of this hash, from memory or by `load`.
-    pub(crate) async fn get_or_load<F>(&self, hash: TokenHash, load: impl FnOnce() -> F) -> Result<Option<TokenHit>>
+    pub(crate) async fn get_or_load<F>(&self, hash: TokenHash, load: impl Fn() -> F) -> Result<Option<TokenHit>>
     where
         F: Future<Output = Result<Option<TokenHit>>>,
     {
@@ -52,8 +52,12 @@ impl Tokens {
         }
         // What is heard of from here on may or may not be in what is read: it counts as not.
         let heard = self.heard.load(Ordering::Acquire);
-        let loaded = self.entries.get_or_load(key, || async { Ok(load().await?.map(|hit| Held::pack(&hit, heard))) });
-        Ok(loaded.await?.map(|held| held.unpack()))
+        let loaded = self.entries.load(key, || async { Ok(load().await?.map(|hit| Held::pack(&hit, heard))) });
+        match loaded.await? {
+            // Another may have begun to read it before the change that this request has to see.
+            Some(held) if !self.is_current(&held) => load().await,
+            held => Ok(held.map(|held| held.unpack())),
+        }
     }
 
     fn is_current(&self, held: &Held) -> bool {
@@ -139,7 +143,10 @@ impl HeapSize for Held {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::time::Duration;
+
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -199,6 +206,30 @@ mod tests {
         });
         loaded.await.unwrap();
         assert_eq!(find(&tokens, Some(hit(user(1), false))).await, Some(hit(user(1), false)));
+    }
+
+    #[tokio::test]
+    async fn who_asks_after_a_change_is_not_told_what_another_read_before_it() {
+        let tokens = tokens();
+        let (go, wait) = oneshot::channel();
+        let wait = Mutex::new(Some(wait));
+        let before = tokens.get_or_load([1; 32], || async {
+            let wait = wait.lock().unwrap().take();
+            if let Some(wait) = wait {
+                wait.await.unwrap();
+            }
+            Ok(Some(hit(user(1), true)))
+        });
+        let after = async {
+            tokens.forget_holder(user(1));
+            let asked = find(&tokens, Some(hit(user(1), false)));
+            let told = async {
+                tokio::task::yield_now().await;
+                go.send(()).unwrap();
+            };
+            tokio::join!(asked, told).0
+        };
+        assert_eq!(tokio::join!(before, after).1, Some(hit(user(1), false)));
     }
 
     #[tokio::test]

@@ -64,12 +64,29 @@ impl Guard {
     ///
     /// [`Error::Unauthenticated`] with the reason, or that the store cannot answer.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller> {
+        Ok(self.verify_any(token, now).await?.0)
+    }
+
+    /// The user whose token this is, whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::verify`].
+    pub async fn verify_user(&self, token: &str, now: Timestamp) -> Result<Arc<Profile>> {
+        match self.verify_any(token, now).await? {
+            (_, Some(user)) => Ok(user),
+            (caller, None) => self.existing_user(caller.require_user()?).await,
+        }
+    }
+
+    /// The caller, and the user where that had to be looked at.
+    async fn verify_any(&self, token: &str, now: Timestamp) -> Result<(Caller, Option<Arc<Profile>>)> {
         if ApiTokenSecret::is_well_formed(token) {
-            return self.api_token(self.keyring.api_token_hash(token), now).await;
+            return Ok((self.api_token(self.keyring.api_token_hash(token), now).await?, None));
         }
         match self.access_token(token, now) {
-            Ok(claims) => self.session(&claims).await,
-            Err(Unauthenticated::Malformed) => self.foreign_token(token, now).await,
+            Ok(claims) => self.session(&claims).await.map(|(caller, user)| (caller, Some(user))),
+            Err(Unauthenticated::Malformed) => Ok((self.foreign_token(token, now).await?, None)),
             Err(reason) => Err(Error::Unauthenticated(reason)),
         }
     }
@@ -122,14 +139,14 @@ impl Guard {
         Ok(claims)
     }
 
-    async fn session(&self, claims: &AccessClaims) -> Result<Caller> {
+    async fn session(&self, claims: &AccessClaims) -> Result<(Caller, Arc<Profile>)> {
         if self.caches.ended_sessions.contains(claims.session_id) {
             return Err(Error::Unauthenticated(Unauthenticated::Ended));
         }
         if !self.caches.freshness().is_trusted() {
             self.read_session_through(claims).await?;
         }
-        let user = self.user(claims.user_id).await?.ok_or(Error::Unauthenticated(Unauthenticated::UserGone))?;
+        let user = self.existing_user(claims.user_id).await?;
         if !user.is_active() {
             return Err(Error::Unauthenticated(Unauthenticated::Disabled));
         }
@@ -139,7 +156,7 @@ impl Guard {
         }
         let principal = Principal { id: user.id, is_admin: user.is_admin() };
         let credential = Credential::Session { id: claims.session_id, began: claims.auth_time, version };
-        Ok(Caller::user(principal, credential))
+        Ok((Caller::user(principal, credential), user))
     }
 
     /// While the feed is late, the set of ended sessions may lack some.
@@ -162,6 +179,10 @@ impl Guard {
             Ok(user.map(|user| Arc::new(Profile::new(user))))
         };
         self.caches.users.get_or_load(id, load).await
+    }
+
+    async fn existing_user(&self, id: UserId) -> Result<Arc<Profile>> {
+        self.user(id).await?.ok_or(Error::Unauthenticated(Unauthenticated::UserGone))
     }
 
     /// Who may use a project; `None` where there is none.

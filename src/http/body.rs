@@ -8,6 +8,8 @@ use axum::http::StatusCode;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use zeroize::Zeroize as _;
 
+use crate::app::App;
+
 /// How large a body may be, and how long it may take to arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
@@ -15,6 +17,15 @@ pub struct BodyLimits {
     pub bytes: usize,
     /// The longest time from the first wait to the last byte.
     pub timeout: Duration,
+}
+
+impl BodyLimits {
+    /// What the settings say.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        let http = &app.settings().http;
+        Self { bytes: http.body_limit, timeout: http.body_timeout }
+    }
 }
 
 impl Default for BodyLimits {

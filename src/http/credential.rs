@@ -40,7 +40,7 @@ impl<'a> Presented<'a> {
     /// # Errors
     ///
     /// [`Unauthenticated::Missing`] where there is none, [`Unauthenticated::Malformed`] for anything else.
-    pub fn token(&self) -> Result<&str, Unauthenticated> {
+    pub fn token(self) -> Result<Cow<'a, str>, Unauthenticated> {
         match self {
             Self::One(token) => Ok(token),
             Self::None => Err(Unauthenticated::Missing),
@@ -126,7 +126,7 @@ mod tests {
             let headers = sent(&[value.as_bytes()]);
             let presented = authorization(&headers, &SCHEMES);
             assert!(matches!(presented, Presented::One(Cow::Borrowed("abc"))), "{value}");
-            assert_eq!(presented.token(), Ok("abc"));
+            assert_eq!(presented.token().as_deref(), Ok("abc"));
         }
         assert_eq!(authorization(&HeaderMap::new(), &SCHEMES).token(), Err(Unauthenticated::Missing));
     }
@@ -159,7 +159,7 @@ mod tests {
         let name = HeaderName::from_static("x-access-token");
         let read = |value: &'static str| {
             let headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(value))]);
-            header(&headers, &name).token().map(str::to_owned)
+            header(&headers, &name).token().map(Cow::into_owned)
         };
         assert_eq!(read("abc"), Ok("abc".to_owned()));
         assert_eq!(read(""), Err(Unauthenticated::Missing));
@@ -190,7 +190,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
             let encoded = form_urlencoded::Serializer::new(String::new()).append_pair("oauth", &token).finish();
             let presented = authorization(&headers, &SCHEMES).and(query(Some(&encoded), "oauth"));
-            prop_assert_eq!(presented.token(), Ok(token.as_str()));
+            prop_assert_eq!(presented.token(), Ok(Cow::Borrowed(token.as_str())));
         }
 
         #[test]
@@ -201,7 +201,7 @@ mod tests {
                 HeaderValue::from_bytes(&bytes).into_iter().map(|value| (AUTHORIZATION, value)).collect();
             let presented =
                 [authorization(&headers, &SCHEMES), header(&headers, &AUTHORIZATION), query(Some(&text), "a")];
-            for token in presented.iter().filter_map(|presented| presented.token().ok()) {
+            for token in presented.into_iter().filter_map(|presented| presented.token().ok()) {
                 prop_assert!(!token.is_empty() && !token.contains(char::is_whitespace));
             }
         }

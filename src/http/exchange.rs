@@ -36,9 +36,7 @@ impl Exchange {
     /// [`BodyFault`] where it is too large, too slow or cut off.
     pub async fn read(app: &App, request: Request) -> Result<Self, BodyFault> {
         let (parts, body) = request.into_parts();
-        let http = &app.settings().http;
-        let limits = BodyLimits { bytes: http.body_limit, timeout: http.body_timeout };
-        let body = body::read(body, limits).await?;
+        let body = body::read(body, BodyLimits::of(app)).await?;
         let origin = origin::of(&parts.extensions, &parts.headers);
         Ok(Self { parts, origin, body })
     }

@@ -1,13 +1,13 @@
 //! Lets a client finish its body after the answer: the rest is read and thrown away. A connection
 //! that closes on unread bytes is reset, and then many clients never see why they were refused.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header::EXPECT;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -72,17 +72,11 @@ impl Drop for Lingering {
     }
 }
 
-async fn throw_away(mut body: Body, mut bytes: usize, until: Instant) {
-    let reading = async {
-        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            match bytes.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                Some(left) => bytes = left,
-                None => return,
-            }
-        }
-    };
+async fn throw_away(body: Body, bytes: usize, until: Instant) {
+    let mut rest = Limited::new(body, bytes);
+    let reading = async { while let Some(Ok(_)) = rest.frame().await {} };
     // Out of time is as good as done: what is left is closed upon.
-    let _ = tokio::time::timeout_at(until, pin!(reading)).await;
+    let _ = tokio::time::timeout_at(until, reading).await;
 }
 
 #[cfg(test)]

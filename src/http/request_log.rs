@@ -4,8 +4,7 @@
 
 use std::fmt::{self, Write as _};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -14,6 +13,8 @@ use axum::http::Method;
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::response::Response;
 use tower::{Layer, Service};
+
+use crate::secret;
 
 /// The header that tells a client its request's number.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,22 +26,11 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// A number that this process has not given before, and that does not tell how many it has.
-    fn next() -> Self {
-        static COUNTER: LazyLock<AtomicU64> =
-            LazyLock::new(|| AtomicU64::new(u64::from_ne_bytes(crate::secret::random())));
-        Self(scatter(COUNTER.fetch_add(1, Ordering::Relaxed)))
+    /// A random number: it tells nothing of other requests.
+    fn new() -> Self {
+        Self(u64::from_ne_bytes(secret::unique()))
     }
-}
 
-/// The finalizer of `SplitMix64`, which maps no two numbers to one.
-const fn scatter(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
-}
-
-impl RequestId {
     fn digits(self) -> [u8; 16] {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 16];
@@ -89,7 +79,7 @@ impl Entry {
     /// Of a request that changes something, or is rare: logged at `info`.
     #[must_use]
     pub fn begin(request: &Request) -> Self {
-        let id = RequestId::next();
+        let id = RequestId::new();
         let listened = tracing::enabled!(target: "doorward::request", tracing::Level::INFO);
         let route = || request.extensions().get().cloned().map_or(Route::Unmatched, Route::Matched);
         Self { id, line: listened.then(|| Line::begin(id, request.method(), route(), Level::Info)) }
@@ -98,7 +88,7 @@ impl Entry {
     /// Of a question that is asked all the time: logged at `debug`.
     #[must_use]
     pub fn of_routine(method: &Method, route: &Arc<str>) -> Self {
-        let id = RequestId::next();
+        let id = RequestId::new();
         let listened = tracing::enabled!(target: "doorward::request", tracing::Level::DEBUG);
         let route = || Route::Known(Arc::clone(route));
         Self { id, line: listened.then(|| Line::begin(id, method, route(), Level::Debug)) }
@@ -350,7 +340,7 @@ mod tests {
 
     #[test]
     fn numbers_have_sixteen_digits_and_are_not_given_twice() {
-        let numbers: std::collections::HashSet<String> = (0..1_000).map(|_| RequestId::next().to_string()).collect();
+        let numbers: std::collections::HashSet<String> = (0..1_000).map(|_| RequestId::new().to_string()).collect();
         assert_eq!(numbers.len(), 1_000);
         assert!(numbers.iter().all(|number| number.len() == 16));
     }

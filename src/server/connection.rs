@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -47,8 +46,7 @@ impl Reception {
     }
 
     /// Serves a client to the end.
-    pub(super) async fn serve(&self, stream: std::net::TcpStream, peer: SocketAddr) {
-        let seated = self.roster.seat();
+    pub(super) async fn serve(&self, stream: std::net::TcpStream, peer: SocketAddr, seated: Seated) {
         match seated.seat.unless_told(self.shake_hands(stream)).await {
             Some(Ok(stream)) => self.answer(stream, peer, &seated).await,
             // Anybody can be such a client: not worth a line each.
@@ -72,7 +70,7 @@ impl Reception {
     async fn answer(&self, stream: Stream, peer: SocketAddr, seated: &Seated) {
         let seat = &seated.seat;
         seat.touch();
-        let service = TowerToHyperService::new(self.front.connection(peer, Arc::clone(seat)));
+        let service = self.front.connection(peer, Arc::clone(seat));
         let stream = TokioIo::new(Refusing::new(stream, Arc::clone(seat)));
         let mut serving = pin!(self.http.serve_connection(stream, service));
         let mut is_told = false;

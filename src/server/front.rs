@@ -1,6 +1,5 @@
-//! What stands before the router: a question that clients ask about each of their own requests is
-//! answered at once, without the costs of a router; everything else goes on to it. Knows paths, and
-//! no dialect.
+//! What stands before the router: what clients ask all the time is answered at once, without the
+//! costs of a router; everything else goes on to it. Knows paths, and no dialect.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -18,10 +17,12 @@ use axum::http::header::ORIGIN;
 use axum::http::{Method, Request, Version};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tower::Service;
+use hyper::service::Service;
+use tower::Service as _;
 
-use super::roster::{self as seat, Seat};
+use super::roster::{Engaged, Seat};
 use crate::app::App;
 use crate::http::body::BodyLimits;
 use crate::http::headers;
@@ -52,9 +53,7 @@ struct Shortcut {
 
 impl Front {
     pub(super) fn new(app: App, router: Router, shortcuts: Shortcuts) -> Self {
-        let http = &app.settings().http;
-        let limits = BodyLimits { bytes: http.body_limit, timeout: http.body_timeout };
-        let cross_origin = !http.cors_origins.is_empty();
+        let (limits, cross_origin) = (BodyLimits::of(&app), !app.settings().http.cors_origins.is_empty());
         Self(Arc::new(Inner { app, shortcuts: shortcuts.0, router, limits, cross_origin }))
     }
 
@@ -81,7 +80,6 @@ impl Shortcuts {
 }
 
 /// Answers the requests of one connection.
-#[derive(Clone)]
 pub(super) struct Connection {
     front: Arc<Inner>,
     seat: Arc<Seat>,
@@ -108,15 +106,9 @@ impl Service<Request<Incoming>> for Connection {
     type Error = Infallible;
     type Future = Replying;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Incoming>) -> Replying {
-        if request.version() == Version::HTTP_2 {
-            self.seat.is_multiplexed();
-        }
-        Replying { reply: self.reply(request), _answering: self.seat.answering() }
+    fn call(&self, request: Request<Incoming>) -> Replying {
+        let engaged = self.seat.engage(request.version() == Version::HTTP_2);
+        Replying { reply: self.reply(request), _engaged: engaged }
     }
 }
 
@@ -135,7 +127,18 @@ impl Connection {
     }
 
     fn with_peer(&self, request: Request<Incoming>) -> Request<Body> {
-        let mut request = request.map(Body::new);
+        let is_multiplexed = request.version() == Version::HTTP_2;
+        let mut request = request.map(|body| {
+            if body.is_end_stream() {
+                return Body::empty();
+            }
+            // Whoever still sends is not silent, also after the answer.
+            let engaged = self.seat.engage(is_multiplexed);
+            Body::new(body.map_err(move |error| {
+                let _ = &engaged;
+                error
+            }))
+        });
         request.extensions_mut().insert(ConnectInfo(self.peer));
         request
     }
@@ -144,7 +147,7 @@ impl Connection {
 /// An answer on its way.
 pub(super) struct Replying {
     reply: Reply,
-    _answering: seat::Answering,
+    _engaged: Engaged,
 }
 
 enum Reply {

@@ -72,10 +72,10 @@ async fn accept(listener: TcpListener, reception: Arc<Reception>, workers: Arc<W
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let reception = Arc::clone(&reception);
+                let (reception, seated) = (Arc::clone(&reception), reception.roster.seat());
                 // A socket belongs to the runtime that it was made on.
                 let Ok(stream) = stream.into_std() else { continue };
-                workers.serve(async move { reception.serve(stream, peer).await });
+                workers.serve(async move { reception.serve(stream, peer, seated).await });
             }
             // That client went away before its turn.
             Err(error) if is_its_own(&error) => {}

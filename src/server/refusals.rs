@@ -112,7 +112,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Refusing<T> {
             return Poll::Ready(Ok(count));
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        self.seat.touch();
+        self.seat.touch_by_write();
         Poll::Ready(written)
     }
 
@@ -130,7 +130,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Refusing<T> {
             return Poll::Ready(Ok(count));
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
-        self.seat.touch();
+        self.seat.touch_by_write();
         Poll::Ready(written)
     }
 

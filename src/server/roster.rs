@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +14,9 @@ use tokio::sync::watch;
 
 /// A client's patience is counted in so many steps of the roster's clock.
 const STEPS: u32 = 8;
+/// By HTTP/2 a connection may wait for its next request so many times as long: it is one for all
+/// that a client does, and costs more to make.
+const MULTIPLEXED: u32 = 6;
 
 /// All connections.
 pub(super) struct Roster {
@@ -95,9 +98,7 @@ async fn send_the_silent_away(roster: Weak<Roster>, step: Duration) {
         tokio::time::sleep(step).await;
         let Some(roster) = roster.upgrade() else { return };
         let now = roster.clock.fetch_add(1, Ordering::Relaxed) + 1;
-        for seat in roster.lock().taken.values().filter(|seat| seat.is_silent(now)) {
-            seat.tell(Order::Leave);
-        }
+        roster.lock().taken.values().for_each(|seat| seat.tell(seat.due(now)));
     }
 }
 
@@ -112,15 +113,20 @@ pub(super) enum Order {
     Leave = 2,
 }
 
+/// How requests come on a connection: not known before the first; by HTTP/1, one after the other;
+/// by HTTP/2, many at once.
+const UNKNOWN: u8 = 0;
+const ONE_BY_ONE: u8 = 1;
+const AT_ONCE: u8 = 2;
+
 /// One connection, as the roster sees it.
 pub(super) struct Seat {
     clock: Arc<AtomicU32>,
-    /// The clock when the client last had nothing to wait for, or last took bytes from us.
+    /// The clock when the client last had nothing to wait for, or last took bytes of an answer.
     since: AtomicU32,
-    /// How many of its requests are being answered.
-    answering: AtomicU32,
-    /// By HTTP/2 a connection may be silent for long: it is asked for signs of life elsewhere.
-    is_multiplexed: AtomicBool,
+    /// How many of its requests are being read or answered.
+    engaged: AtomicU32,
+    manner: AtomicU8,
     order: AtomicU8,
     waker: AtomicWaker,
 }
@@ -130,8 +136,8 @@ impl Seat {
         Arc::new(Self {
             since: AtomicU32::new(clock.load(Ordering::Relaxed)),
             clock,
-            answering: AtomicU32::new(0),
-            is_multiplexed: AtomicBool::new(false),
+            engaged: AtomicU32::new(0),
+            manner: AtomicU8::new(UNKNOWN),
             order: AtomicU8::new(Order::GoOn as u8),
             waker: AtomicWaker::new(),
         })
@@ -142,26 +148,41 @@ impl Seat {
         self.since.store(self.clock.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    pub(super) fn is_multiplexed(&self) {
-        self.is_multiplexed.store(true, Ordering::Relaxed);
+    /// Begins it anew where bytes were part of an answer for sure: by HTTP/2 they may be those of a
+    /// sign of life, which a client can have for the asking.
+    pub(super) fn touch_by_write(&self) {
+        if self.manner.load(Ordering::Relaxed) == ONE_BY_ONE {
+            self.touch();
+        }
     }
 
-    /// Notes that a request is being answered, until what comes back is dropped.
-    pub(super) fn answering(self: &Arc<Self>) -> Answering {
-        self.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+    /// Notes that a request is being read or answered, until what comes back is dropped.
+    pub(super) fn engage(self: &Arc<Self>, is_multiplexed: bool) -> Engaged {
+        self.manner.store(if is_multiplexed { AT_ONCE } else { ONE_BY_ONE }, Ordering::Relaxed);
+        self.engaged.fetch_add(1, Ordering::Relaxed);
+        Engaged(Arc::clone(self))
     }
 
-    /// Whether the client has let the server wait for longer than it may.
-    fn is_silent(&self, now: u32) -> bool {
-        now.wrapping_sub(self.since.load(Ordering::Relaxed)) > STEPS
-            && self.answering.load(Ordering::Relaxed) == 0
-            && !self.is_multiplexed.load(Ordering::Relaxed)
+    /// What a client is to be told that has let the server wait for so long.
+    fn due(&self, now: u32) -> Order {
+        if self.engaged.load(Ordering::Relaxed) > 0 {
+            return Order::GoOn;
+        }
+        let silent = now.wrapping_sub(self.since.load(Ordering::Relaxed));
+        let is_multiplexed = self.manner.load(Ordering::Relaxed) == AT_ONCE;
+        let patience = if is_multiplexed { MULTIPLEXED * STEPS } else { STEPS };
+        match silent.saturating_sub(patience) {
+            0 => Order::GoOn,
+            // What it has not taken of its answers yet it may still take.
+            1..=STEPS if is_multiplexed => Order::Finish,
+            _ => Order::Leave,
+        }
     }
 
     fn tell(&self, order: Order) {
-        self.order.fetch_max(order as u8, Ordering::AcqRel);
-        self.waker.wake();
+        if self.order.fetch_max(order as u8, Ordering::AcqRel) < order as u8 {
+            self.waker.wake();
+        }
     }
 
     /// The order; a later one wakes the task of `context`.
@@ -198,13 +219,13 @@ impl Drop for Seated {
     }
 }
 
-/// A request that is being answered.
-pub(super) struct Answering(Arc<Seat>);
+/// A request that is being read or answered.
+pub(super) struct Engaged(Arc<Seat>);
 
-impl Drop for Answering {
+impl Drop for Engaged {
     fn drop(&mut self) {
         self.0.touch();
-        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.0.engaged.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -224,16 +245,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_silent_is_sent_away_and_who_is_answered_or_multiplexed_is_not() {
+    async fn who_is_silent_is_sent_away_and_who_is_answered_is_not() {
         let roster = Roster::start(PATIENCE);
-        let (silent, served, multiplexed) = (roster.seat(), roster.seat(), roster.seat());
-        let answering = served.seat.answering();
-        multiplexed.seat.is_multiplexed();
+        let (silent, served) = (roster.seat(), roster.seat());
+        let engaged = served.seat.engage(false);
         tokio::time::timeout(10 * PATIENCE, told_to_leave(&silent.seat)).await.unwrap();
         assert_eq!(order(&served.seat).await, Order::GoOn);
-        drop(answering);
+        drop(engaged);
         tokio::time::timeout(10 * PATIENCE, told_to_leave(&served.seat)).await.unwrap();
-        assert_eq!(order(&multiplexed.seat).await, Order::GoOn);
+    }
+
+    #[test]
+    fn a_multiplexed_connection_may_wait_longer_and_is_then_told_before_it_is_cut_off() {
+        let seat = Roster::lone_seat();
+        drop(seat.engage(true));
+        let waits = MULTIPLEXED * STEPS;
+        for (now, order) in [
+            (waits, Order::GoOn),
+            (waits + 1, Order::Finish),
+            (waits + STEPS, Order::Finish),
+            (waits + STEPS + 1, Order::Leave),
+        ] {
+            assert_eq!(seat.due(now), order, "{now}");
+        }
+        let engaged = seat.engage(true);
+        assert_eq!(seat.due(u32::MAX), Order::GoOn, "a request is being answered");
+        drop(engaged);
+    }
+
+    #[test]
+    fn signs_of_life_begin_no_clients_time_anew() {
+        let clock = Arc::new(AtomicU32::new(0));
+        let [unknown, one_by_one, at_once] = [(); 3].map(|()| Seat::new(Arc::clone(&clock)));
+        drop((one_by_one.engage(false), at_once.engage(true)));
+        clock.store(5, Ordering::Relaxed);
+        for seat in [&unknown, &one_by_one, &at_once] {
+            seat.touch_by_write();
+        }
+        let since = [unknown, one_by_one, at_once].map(|seat| seat.since.load(Ordering::Relaxed));
+        assert_eq!(since, [0, 5, 0]);
     }
 
     #[tokio::test]
@@ -242,7 +292,7 @@ mod tests {
         let client = roster.seat();
         for _ in 0..6 {
             tokio::time::sleep(PATIENCE / 2).await;
-            drop(client.seat.answering());
+            drop(client.seat.engage(false));
         }
         assert_eq!(order(&client.seat).await, Order::GoOn);
     }

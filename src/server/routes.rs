@@ -71,7 +71,7 @@ fn nothing_here(owners: &[Owner], method: &Method, path: &str) -> Response {
 fn around(router: Router, app: &App) -> anyhow::Result<Router> {
     let http = &app.settings().http;
     let origins: Vec<String> = http.cors_origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-    let limits = BodyLimits { bytes: http.body_limit, timeout: http.body_timeout };
+    let limits = BodyLimits::of(app);
     let mut router =
         router.layer(panics(health::broken)).layer(MapRequestLayer::new(move |request| linger(request, limits)));
     if let Some(cors) = cors::layer(&origins).context("http.cors_origins cannot be used")? {

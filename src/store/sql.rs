@@ -305,9 +305,10 @@ fn unreadable(text: &str, index: usize) -> Error {
 /// What a driver's error means. The cause is for the log.
 pub(crate) fn fault(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(std::time::Duration::from_secs(1)),
         Some(
-            ErrorCode::DiskFull
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::ReadOnly
             | ErrorCode::CannotOpen

@@ -231,7 +231,6 @@ fn step(connection: &Connection, statement: &str) -> Result<()> {
 /// The same meaning once more, for the next job of a group.
 fn again(error: &Error) -> Error {
     match error {
-        Error::Busy(wait) => Error::Busy(*wait),
         Error::Unavailable(cause) => Error::Unavailable(cause.clone()),
         other => Error::Internal(other.to_string()),
     }

@@ -1,5 +1,7 @@
 //! One function a route: read, act, answer.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
@@ -27,7 +29,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 type Answer = Result<Response, Failure>;
 
 pub(super) async fn state(app: App, parts: Parts) -> Answer {
-    let asked = async { credentials::user(&app, &caller(&app, &parts).await?).await };
+    let asked = async { credentials::verify_user(&app, &token(&parts)?).await };
     let user = asked.await.map_err(|error| Failure::worded(error, Wording::State))?;
     Ok(answer::kept_json(user.shown(Dialect::Argon), || wire::AuthState::of(&user)))
 }
@@ -106,7 +108,10 @@ pub(super) async fn system() -> Response {
 }
 
 async fn caller(app: &App, parts: &Parts) -> Result<Caller, Error> {
+    credentials::verify(app, &token(parts)?).await
+}
+
+fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {
     let presented = authorization(&parts.headers, &["Bearer"]).and(header(&parts.headers, &X_API_KEY));
-    let token = presented.token().map_err(Error::Unauthenticated)?;
-    credentials::verify(app, token).await
+    presented.token().map_err(Error::Unauthenticated)
 }

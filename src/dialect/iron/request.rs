@@ -27,7 +27,7 @@ pub(super) async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
         presented = presented.and(query(parts.uri.query(), "oauth"));
     }
     let token = presented.token().map_err(Error::Unauthenticated)?;
-    credentials::verify(app, token).await
+    credentials::verify(app, &token).await
 }
 
 /// What the path names. Reading it never fails, so that nobody learns of a bad name before the

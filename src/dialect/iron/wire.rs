@@ -1,10 +1,7 @@
 //! What iron looks like on the wire. Objects stand in their envelope and their fields beside it:
 //! the document can be read both ways, and clients do.
 
-use axum::body::Body;
-use axum::http::HeaderValue;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -20,9 +17,7 @@ use crate::secret::{ExposeSecret, Secret};
 
 /// `{}`, written once and for all.
 pub(super) fn nothing() -> Response {
-    let mut answer = Response::new(Body::from("{}"));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+    answer::written("{}")
 }
 
 /// `{"msg":"success"}`: a deletion that is done.

@@ -1,5 +1,7 @@
 //! One function a route: read, act, answer.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -28,8 +30,7 @@ use crate::secret::ExposeSecret;
 type Answer = Result<Response, Failure>;
 
 pub(super) async fn welcome(app: App, parts: Parts) -> Answer {
-    let caller = caller(&app, &parts).await?;
-    let user = credentials::user(&app, &caller).await?;
+    let user = credentials::verify_user(&app, &token(&parts)?).await?;
     Ok(answer::kept_json(user.shown(Dialect::Rest), || wire::Welcome::of(&user)))
 }
 
@@ -137,9 +138,11 @@ fn query_token(exchange: &Exchange) -> Result<String, Error> {
 }
 
 async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
-    let presented = authorization(&parts.headers, &["Bearer"]);
-    let token = presented.token().map_err(Error::Unauthenticated)?;
-    Ok(credentials::verify(app, token).await?)
+    Ok(credentials::verify(app, &token(parts)?).await?)
+}
+
+fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {
+    authorization(&parts.headers, &["Bearer"]).token().map_err(Error::Unauthenticated)
 }
 
 fn message(text: &str) -> Response {

@@ -1,5 +1,7 @@
 //! One function a route: read, act, answer.
 
+use std::borrow::Cow;
+
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
@@ -10,7 +12,6 @@ use crate::actions::credentials;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::app::App;
-use crate::domain::caller::Caller;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
@@ -34,14 +35,13 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 }
 
 pub(super) async fn me(app: App, parts: Parts) -> Answer {
-    let caller = caller(&app, &parts).await?;
-    let user = credentials::user(&app, &caller).await?;
+    let user = credentials::verify_user(&app, &token(&app, &parts)?).await?;
     Ok(answer::kept_json(user.shown(Dialect::XAccessToken), || wire::Me::of(&user)))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&app, &parts).await?;
+    let caller = credentials::verify(&app, &token(&app, &parts)?).await?;
     sessions::sign_out(&app, &caller).await?;
     Ok(answer::json(StatusCode::OK, &wire::Done { success: true }))
 }
@@ -50,11 +50,10 @@ pub(super) async fn status() -> Response {
     answer::json(StatusCode::OK, &wire::Status { installed: true, env: "production" })
 }
 
-async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
+fn token<'a>(app: &App, parts: &'a Parts) -> Result<Cow<'a, str>, Error> {
     let in_query =
         if app.settings().x_access_token.query_token { query(parts.uri.query(), "token") } else { Presented::None };
     let presented =
         header(&parts.headers, &X_ACCESS_TOKEN).and(in_query).and(authorization(&parts.headers, &["Bearer"]));
-    let token = presented.token().map_err(Error::Unauthenticated)?;
-    Ok(credentials::verify(app, token).await?)
+    presented.token().map_err(Error::Unauthenticated)
 }
