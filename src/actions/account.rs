@@ -3,7 +3,7 @@
 use super::credentials;
 use super::issue::{Beginning, Grounds, Issued, issue};
 use super::sign_in::check_current_password;
-use super::{policy, users};
+use super::{policy, sessions, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Origin};
@@ -189,9 +189,9 @@ pub async fn change_profile(
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
     let (id, now) = (user.id, app.now());
-    let (session, beginning, user) = credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
-        let session = store::sessions::find(tx, session_id).await?.filter(|session| session.lives(now));
-        let session = session.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+    let (standing, beginning, user) = credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+        let standing = sessions::live(tx, session_id, now).await?;
+        let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if let Some(username) = &new_username {
             store::users::update(tx, id, UserChange::Username(username), now).await?;
         }
@@ -199,12 +199,12 @@ pub async fn change_profile(
             users::replace_password(tx, id, hash.as_str(), now).await?;
             beginning.insert(tx, id).await?;
         }
-        Ok((session, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
+        Ok((standing, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
     })
     .await?;
     let issued = match beginning {
         Some(beginning) => beginning.issue(app, user)?,
-        None => Issued { tokens: issue(app, &Grounds::of(&session, &user), now)?, user },
+        None => Issued { tokens: issue(app, &Grounds::of(session_id, &standing), now)?, user },
     };
     Ok(Profile { issued, changed })
 }

@@ -5,10 +5,11 @@ use crate::clock::Timestamp;
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::session::{Dialect, Session};
+use crate::domain::session::Dialect;
 use crate::domain::user::User;
 use crate::guard::jwt::AccessClaims;
 use crate::secret::{Secret, unique};
+use crate::store::sessions::Standing;
 use crate::store::{self, NewSession, Tx};
 
 /// A token and the moment it is over.
@@ -102,16 +103,16 @@ pub(super) struct Grounds {
 }
 
 impl Grounds {
-    pub(super) fn of(session: &Session, user: &User) -> Self {
+    pub(super) const fn of(session_id: SessionId, standing: &Standing) -> Self {
         Self {
-            session_id: session.id,
-            user_id: user.id,
-            dialect: session.dialect,
-            created_at: session.created_at,
-            expires_at: session.expires_at,
-            generation: session.generation,
-            key_id: session.key_id,
-            credential_version: user.credential_version,
+            session_id,
+            user_id: standing.user_id,
+            dialect: standing.dialect,
+            created_at: standing.created_at,
+            expires_at: standing.expires_at,
+            generation: standing.generation,
+            key_id: standing.key_id,
+            credential_version: standing.credential_version,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Goes on with sessions, and ends them.
 
+use std::time::Duration;
+
 use super::credentials;
 use super::issue::{Grounds, Tokens, issue};
 use super::users;
@@ -10,7 +12,8 @@ use crate::domain::error::{Error, Result};
 use crate::domain::id::SessionId;
 use crate::domain::session::Session;
 use crate::domain::token::RefreshClaims;
-use crate::domain::user::{User, UserRef};
+use crate::domain::user::{Status, UserRef};
+use crate::store::sessions::Standing;
 use crate::store::{self, AuditEvent, Tx};
 
 /// What a refresh token turned out to be.
@@ -34,16 +37,17 @@ pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> 
     let outcome = app
         .store()
         .write(async move |tx: &Tx<'_>| {
-            // One statement for nearly all of them; only one that changed nothing is asked why.
-            if let Some(grounds) = advance(tx, &claims, key_id, now).await? {
-                return Ok(Outcome::Fresh(grounds));
+            let mut standing = live(tx, claims.session_id, now).await?.ok_or(Error::BadToken)?;
+            if claims.generation == standing.generation {
+                if !store::sessions::advance(tx, claims.session_id, claims.generation, key_id, now).await? {
+                    return Err(Error::Internal("a session changed beside its transaction".to_owned()));
+                }
+                (standing.generation, standing.key_id) = (claims.generation + 1, key_id);
+            } else if !is_in_grace(&claims, &standing, grace, now) {
+                end_reused(tx, claims.session_id, &standing, address.as_deref(), now).await?;
+                return Ok(Outcome::Reused);
             }
-            let (session, user) = live(tx, claims.session_id, now).await?;
-            if is_in_grace(&claims, &session, grace, now) {
-                return Ok(Outcome::Fresh(Grounds::of(&session, &user)));
-            }
-            end_reused(tx, &session, address.as_deref(), now).await?;
-            Ok(Outcome::Reused)
+            Ok(Outcome::Fresh(Grounds::of(claims.session_id, &standing)))
         })
         .await?;
     match outcome {
@@ -52,38 +56,30 @@ pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> 
     }
 }
 
-/// Takes a live session from the generation that was shown to the next.
-async fn advance(tx: &Tx<'_>, shown: &RefreshClaims, key_id: i64, now: Timestamp) -> Result<Option<Grounds>> {
-    let advanced = store::sessions::advance(tx, shown.session_id, shown.generation, key_id, now).await?;
-    Ok(advanced.map(|advanced| Grounds {
-        session_id: shown.session_id,
-        user_id: advanced.user_id,
-        dialect: advanced.dialect,
-        created_at: advanced.created_at,
-        expires_at: advanced.expires_at,
-        generation: shown.generation + 1,
-        key_id,
-        credential_version: advanced.credential_version,
-    }))
+/// What a session stands on that is not over, of a user who may sign in.
+pub(super) async fn live(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<Option<Standing>> {
+    let standing = store::sessions::find_standing(tx, id).await?;
+    let lives = |it: &Standing| it.ended_at.is_none() && now < it.expires_at && it.status == Status::Active;
+    Ok(standing.filter(lives))
 }
 
-async fn live(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<(Session, User)> {
-    let session = store::sessions::find(tx, id).await?.filter(|session| session.lives(now)).ok_or(Error::BadToken)?;
-    let user = store::users::find(tx, session.user_id).await?.filter(User::is_active).ok_or(Error::BadToken)?;
-    Ok((session, user))
+fn is_in_grace(claims: &RefreshClaims, standing: &Standing, grace: Duration, now: Timestamp) -> bool {
+    claims.generation + 1 == standing.generation && now.since(standing.rotated_at) <= grace
 }
 
-fn is_in_grace(claims: &RefreshClaims, session: &Session, grace: std::time::Duration, now: Timestamp) -> bool {
-    claims.generation + 1 == session.generation && now.since(session.rotated_at) <= grace
-}
-
-async fn end_reused(tx: &Tx<'_>, session: &Session, address: Option<&str>, now: Timestamp) -> Result<()> {
-    store::sessions::end(tx, session.id, now).await?;
-    let subject = session.id.to_string();
+async fn end_reused(
+    tx: &Tx<'_>,
+    id: SessionId,
+    standing: &Standing,
+    address: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    store::sessions::end(tx, id, now).await?;
+    let subject = id.to_string();
     let event = AuditEvent {
         at: now,
         action: "session.reuse_detected",
-        user_id: Some(session.user_id),
+        user_id: Some(standing.user_id),
         subject: &subject,
         address,
     };
@@ -100,7 +96,7 @@ pub async fn sign_out_by_refresh_token(app: &App, token: &str) -> Result<()> {
     let now = app.now();
     app.store()
         .write(async move |tx: &Tx<'_>| {
-            live(tx, claims.session_id, now).await?;
+            live(tx, claims.session_id, now).await?.ok_or(Error::BadToken)?;
             store::sessions::end(tx, claims.session_id, now).await.map(drop)
         })
         .await

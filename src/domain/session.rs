@@ -77,11 +77,3 @@ pub struct Session {
     /// The client's name of itself at its start.
     pub user_agent: Option<String>,
 }
-
-impl Session {
-    /// Whether it can still be used at `now`.
-    #[must_use]
-    pub fn lives(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none() && now < self.expires_at
-    }
-}

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::sql::{self, row, statements};
 use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{Dialect, Session};
 use crate::domain::user::Status;
@@ -18,18 +18,19 @@ macro_rules! columns {
 }
 
 statements! {
-    BY_ID: (SessionId) -> SessionRow = concat!("select ", columns!(), " from sessions where id = $1");
-    LIVE_OF_USER: (UserId, Timestamp) -> SessionRow = concat!("select ", columns!(),
+    BY_ID: (SessionId) -> Session = concat!("select ", columns!(), " from sessions where id = $1");
+    LIVE_OF_USER: (UserId, Timestamp) -> Session = concat!("select ", columns!(),
         " from sessions where user_id = $1 and ended_at is null and expires_at > $2 order by id");
     ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
         "select id, ended_at from sessions where ended_at > $1";
     INSERT: (
-        SessionId, UserId, String, Timestamp, Timestamp, Timestamp, i64, Timestamp, Option<String>, Option<String>
+        SessionId, UserId, Dialect, Timestamp, Timestamp, Timestamp, i64, Timestamp, Option<String>, Option<String>
     ) -> () = "insert into sessions (id, user_id, dialect, created_at, last_used_at, expires_at, generation, key_id,
             rotated_at, address, user_agent)
         values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)";
-    ADVANCING: (SessionId) -> AdvancingRow = "select sessions.user_id, sessions.dialect, sessions.created_at,
-            sessions.expires_at, sessions.generation, sessions.ended_at, users.status, users.credential_version
+    STANDING: (SessionId) -> Standing = "select sessions.user_id, sessions.dialect, sessions.created_at,
+            sessions.expires_at, sessions.generation, sessions.key_id, sessions.rotated_at, sessions.ended_at,
+            users.status, users.credential_version
         from sessions join users on users.id = sessions.user_id where sessions.id = $1";
     ADVANCE: (i64, Timestamp, SessionId, i64) -> () = "update sessions
         set generation = generation + 1, key_id = $1, rotated_at = $2, last_used_at = $2
@@ -45,10 +46,10 @@ statements! {
 }
 
 row! {
-    struct SessionRow {
+    Session {
         id: SessionId,
         user_id: UserId,
-        dialect: String,
+        dialect: Dialect,
         created_at: Timestamp,
         last_used_at: Timestamp,
         expires_at: Timestamp,
@@ -62,47 +63,18 @@ row! {
 }
 
 row! {
-    struct AdvancingRow {
+    /// What decides whether a session goes on: its own state, and its user's.
+    pub(crate) struct Standing {
         user_id: UserId,
-        dialect: String,
+        dialect: Dialect,
         created_at: Timestamp,
         expires_at: Timestamp,
         generation: i64,
+        key_id: i64,
+        rotated_at: Timestamp,
         ended_at: Option<Timestamp>,
-        status: String,
+        status: Status,
         credential_version: i64,
-    }
-}
-
-impl AdvancingRow {
-    fn may_advance(&self, generation: i64, now: Timestamp) -> bool {
-        self.generation == generation
-            && self.ended_at.is_none()
-            && now < self.expires_at
-            && self.status == Status::Active.as_str()
-    }
-}
-
-fn dialect(text: &str, id: SessionId) -> Result<Dialect> {
-    Dialect::parse(text).ok_or_else(|| Error::Internal(format!("the dialect of session {id} cannot be read")))
-}
-
-impl SessionRow {
-    fn into_session(self) -> Result<Session> {
-        Ok(Session {
-            id: self.id,
-            user_id: self.user_id,
-            dialect: dialect(&self.dialect, self.id)?,
-            created_at: self.created_at,
-            last_used_at: self.last_used_at,
-            expires_at: self.expires_at,
-            generation: self.generation,
-            key_id: self.key_id,
-            rotated_at: self.rotated_at,
-            ended_at: self.ended_at,
-            address: self.address,
-            user_agent: self.user_agent,
-        })
     }
 }
 
@@ -127,12 +99,12 @@ pub struct NewSession<'n> {
 }
 
 pub(crate) async fn find(reads: &Reads<'_>, id: SessionId) -> Result<Option<Session>> {
-    reads.first(&BY_ID, (id,)).await?.map(SessionRow::into_session).transpose()
+    reads.first(&BY_ID, (id,)).await
 }
 
 /// The user's sessions that can still be used.
 pub(crate) async fn list_live(reads: &Reads<'_>, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
-    reads.all(&LIVE_OF_USER, (user, now)).await?.into_iter().map(SessionRow::into_session).collect()
+    reads.all(&LIVE_OF_USER, (user, now)).await
 }
 
 /// The sessions that ended after `since`, with the moment.
@@ -153,7 +125,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
         (
             new.id,
             new.user_id,
-            new.dialect.as_str(),
+            new.dialect,
             new.created_at,
             new.created_at,
             new.expires_at,
@@ -167,37 +139,15 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {
     .map(drop)
 }
 
-/// A session that was taken to its next generation, and its user's credential version then.
-pub(crate) struct Advanced {
-    pub(crate) user_id: UserId,
-    pub(crate) dialect: Dialect,
-    pub(crate) created_at: Timestamp,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) credential_version: i64,
+/// What decides whether a session goes on; `None` where there is none.
+pub(crate) async fn find_standing(reads: &Reads<'_>, id: SessionId) -> Result<Option<Standing>> {
+    reads.first(&STANDING, (id,)).await
 }
 
-/// Advances a live session of an active user from `generation` to the next, under `key_id`; `None`
-/// where it is no longer at that generation, or over, or its user may not sign in.
-pub(crate) async fn advance(
-    tx: &Tx<'_>,
-    id: SessionId,
-    generation: i64,
-    key_id: i64,
-    now: Timestamp,
-) -> Result<Option<Advanced>> {
-    // Two statements: one that returns what it changed builds a table for it each time.
-    let found = tx.first(&ADVANCING, (id,)).await?;
-    let Some(row) = found.filter(|row| row.may_advance(generation, now)) else { return Ok(None) };
-    if tx.execute(&ADVANCE, (key_id, now, id, generation)).await? == 0 {
-        return Ok(None);
-    }
-    Ok(Some(Advanced {
-        user_id: row.user_id,
-        dialect: dialect(&row.dialect, id)?,
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-        credential_version: row.credential_version,
-    }))
+/// Takes a session from `generation` to the next, under `key_id`; false where it was no longer there.
+pub(crate) async fn advance(tx: &Tx<'_>, id: SessionId, generation: i64, key_id: i64, now: Timestamp) -> Result<bool> {
+    // Beside the statement that looks: one that returns what it changed builds a table for it each time.
+    Ok(tx.execute(&ADVANCE, (key_id, now, id, generation)).await? == 1)
 }
 
 /// Ends a session; false where it was over.

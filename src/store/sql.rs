@@ -12,6 +12,8 @@ use rusqlite::{Connection, ErrorCode};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::session::Dialect;
+use crate::domain::user::Status;
 
 /// The kinds of values that both engines keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +139,23 @@ macro_rules! id_fields {
 
 id_fields!(UserId, TokenId, SessionId, ProjectId);
 
+macro_rules! word_fields {
+    ($($word:ty: $parse:expr),*) => {$(
+        impl Field for $word {
+            type Input<'a> = Self;
+            const KIND: Kind = Kind::Text;
+            fn value(input: &Self) -> Value<'_> {
+                Value::Text(input.as_str())
+            }
+            fn read(cell: ValueRef<'_>) -> Option<Self> {
+                cell.as_str().ok().and_then($parse)
+            }
+        }
+    )*};
+}
+
+word_fields!(Dialect: Dialect::parse, Status: |text| Status::parse(text).ok());
+
 impl<T: Field> Field for Option<T> {
     type Input<'a> = Option<T::Input<'a>>;
     const KIND: Kind = T::KIND;
@@ -216,6 +235,10 @@ macro_rules! row {
         $(#[$meta])*
         $visibility struct $name { $($visibility $field: $type,)* }
 
+        $crate::store::sql::row! { $name { $($field: $type,)* } }
+    };
+    // A struct of the domain that has a field for each column.
+    ($name:ident { $($field:ident: $type:ty,)* }) => {
         impl $crate::store::sql::Row for $name {
             const KINDS: &'static [$crate::store::sql::Kind] =
                 &[$(<$type as $crate::store::sql::Field>::KIND),*];

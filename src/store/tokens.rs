@@ -20,8 +20,8 @@ statements! {
     BY_HASH: ([u8; 32]) -> HitRow = "select tokens.id, tokens.user_id, tokens.admin, tokens.expires_at, users.status,
             users.admin
         from tokens join users on users.id = tokens.user_id where tokens.secret_hash = $1";
-    BY_ID: (TokenId) -> TokenRow = concat!("select ", columns!(), " from tokens where id = $1");
-    OF_USER: (UserId) -> TokenRow = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
+    BY_ID: (TokenId) -> ApiToken = concat!("select ", columns!(), " from tokens where id = $1");
+    OF_USER: (UserId) -> ApiToken = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
     SEALED: (UserId, Timestamp) -> (TokenId, bool, Vec<u8>) = "select id, admin, sealed from tokens
         where user_id = $1 and sealed is not null and (expires_at is null or expires_at > $2) order by id";
     FOREIGN: () -> ([u8; 32],) = "select secret_hash from tokens where foreign_form = true";
@@ -45,13 +45,13 @@ row! {
         user_id: UserId,
         admin: bool,
         expires_at: Option<Timestamp>,
-        user_status: String,
+        user_status: Status,
         user_admin: bool,
     }
 }
 
 row! {
-    struct TokenRow {
+    ApiToken {
         id: TokenId,
         user_id: UserId,
         kind: String,
@@ -61,22 +61,6 @@ row! {
         tail: String,
         expires_at: Option<Timestamp>,
         created_at: Timestamp,
-    }
-}
-
-impl From<TokenRow> for ApiToken {
-    fn from(row: TokenRow) -> Self {
-        Self {
-            id: row.id,
-            user_id: row.user_id,
-            kind: row.kind,
-            name: row.name,
-            admin: row.admin,
-            head: row.head,
-            tail: row.tail,
-            expires_at: row.expires_at,
-            created_at: row.created_at,
-        }
     }
 }
 
@@ -114,16 +98,16 @@ pub(crate) async fn find_by_hash(reads: &Reads<'_>, secret_hash: [u8; 32]) -> Re
         admin: row.admin,
         expires_at: row.expires_at,
         holder: Principal { id: row.user_id, is_admin: row.user_admin },
-        holder_is_active: row.user_status == Status::Active.as_str(),
+        holder_is_active: row.user_status == Status::Active,
     }))
 }
 
 pub(crate) async fn find(reads: &Reads<'_>, id: TokenId) -> Result<Option<ApiToken>> {
-    Ok(reads.first(&BY_ID, (id,)).await?.map(ApiToken::from))
+    reads.first(&BY_ID, (id,)).await
 }
 
 pub(crate) async fn list_of_user(reads: &Reads<'_>, user: UserId) -> Result<Vec<ApiToken>> {
-    Ok(reads.all(&OF_USER, (user,)).await?.into_iter().map(ApiToken::from).collect())
+    reads.all(&OF_USER, (user,)).await
 }
 
 /// The sealed secrets of a user's live tokens, each with the id it is bound to and whether it

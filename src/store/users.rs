@@ -29,7 +29,7 @@ statements! {
         "select id from users where admin = true and status = 'active' and id <> $1 limit 1";
     INSERT: (
         UserId, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>,
-        Option<String>, String, String, bool, String, String, Option<Timestamp>, Timestamp, Timestamp
+        Option<String>, Status, String, bool, String, String, Option<Timestamp>, Timestamp, Timestamp
     ) -> () = "insert into users (id, email, email_key, username, username_key, name, bio, password, status,
             permissions, admin, flags, plan_worker, credential_version, email_verified_at, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16)
@@ -42,7 +42,7 @@ statements! {
         "update users set password = $1, updated_at = $2 where id = $3";
     REPLACE_HASH: (String, UserId, String) -> () =
         "update users set password = $1 where id = $2 and password = $3";
-    SET_STATUS: (String, Timestamp, UserId) -> () =
+    SET_STATUS: (Status, Timestamp, UserId) -> () =
         "update users set status = $1, updated_at = $2 where id = $3";
     SET_PERMISSIONS: (String, bool, Timestamp, UserId) -> () =
         "update users set permissions = $1, admin = $2, updated_at = $3 where id = $4";
@@ -63,7 +63,7 @@ row! {
         name: Option<String>,
         bio: Option<String>,
         password: Option<String>,
-        status: String,
+        status: Status,
         permissions: String,
         flags: String,
         plan_worker: String,
@@ -88,7 +88,7 @@ impl UserRow {
         let damaged = |what: &str| Error::Internal(format!("the {what} of user {} cannot be read", self.id));
         let user = User {
             id: self.id,
-            status: Status::parse(&self.status).map_err(|_| damaged("status"))?,
+            status: self.status,
             permissions: Permissions::from_json(&self.permissions).ok_or_else(|| damaged("permissions"))?,
             flags: serde_json::from_str(&self.flags).map_err(|_| damaged("flags"))?,
             plan_worker: serde_json::from_str(&self.plan_worker).map_err(|_| damaged("plan_worker"))?,
@@ -204,7 +204,7 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewUser) -> Result<()> {
                 new.name.as_deref(),
                 new.bio.as_deref(),
                 new.password.as_deref(),
-                new.status.as_str(),
+                new.status,
                 &new.permissions.to_json(),
                 new.permissions.is_admin(),
                 &objects.0,
@@ -250,7 +250,7 @@ pub(crate) async fn update(tx: &Tx<'_>, id: UserId, change: UserChange<'_>, now:
             tx.execute(&SET_USERNAME, (Some(username.as_str()), Some(username.canonical()), now, id)).await?
         }
         UserChange::Password(hash) => tx.execute(&SET_PASSWORD, (hash, now, id)).await?,
-        UserChange::Status(status) => tx.execute(&SET_STATUS, (status.as_str(), now, id)).await?,
+        UserChange::Status(status) => tx.execute(&SET_STATUS, (status, now, id)).await?,
         UserChange::Permissions(permissions) => {
             let admin = permissions.is_admin();
             tx.execute(&SET_PERMISSIONS, (&permissions.to_json(), admin, now, id)).await?
