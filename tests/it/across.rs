@@ -1,10 +1,11 @@
 //! One identity store: who signs up in one dialect is known in all, and what ends in one ends in
 //! all, in the next request.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use crate::harness::{ADMIN_TOKEN, PASSWORD, Server, answer};
+use crate::harness::{ADMIN_TOKEN, ARRIVAL, PASSWORD, SLOW_HASHES, Server, answer};
 
 /// Whether a session's access token identifies somebody, as each dialect sees it.
 async fn known(server: &Server, token: &str) -> [bool; 4] {
@@ -93,7 +94,7 @@ async fn a_password_changed_in_one_dialect_ends_every_session_in_all() {
     let tokens = sign_in_everywhere(&server, "ann@example.com").await;
     let change = json!({"currentPassword": PASSWORD, "newPassword": "another pass phrase"});
     let (status, body) =
-        answer(server.request(reqwest::Method::PUT, "/api/auth/profile").bearer_auth(&tokens[3]).json(&change)).await;
+        answer(server.request(Method::PUT, "/api/auth/profile").bearer_auth(&tokens[3]).json(&change)).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     for token in &tokens {
         assert_eq!(known(&server, token).await, NOWHERE);
@@ -116,9 +117,9 @@ async fn a_disabled_or_deleted_user_is_refused_everywhere_with_every_credential(
         }
         let path = format!("/1/users/{id}");
         let request = if disable {
-            server.request(reqwest::Method::PATCH, &path).json(&json!({"status": "disabled"}))
+            server.request(Method::PATCH, &path).json(&json!({"status": "disabled"}))
         } else {
-            server.request(reqwest::Method::DELETE, &path)
+            server.request(Method::DELETE, &path)
         };
         let (status, body) = answer(request.header("Authorization", format!("OAuth {ADMIN_TOKEN}"))).await;
         assert_eq!(status, StatusCode::OK, "{body}");
@@ -140,7 +141,7 @@ async fn an_api_token_identifies_everywhere_and_changes_things_in_iron_only() {
     assert_eq!(status, StatusCode::OK);
     let change = json!({"newUsername": "eve"});
     let requests = [
-        server.request(reqwest::Method::PUT, "/api/auth/profile").header("X-API-Key", &token).json(&change),
+        server.request(Method::PUT, "/api/auth/profile").header("X-API-Key", &token).json(&change),
         server.post("/api/auth/logout").header("X-API-Key", &token),
         server.post("/users/logout").header("x-access-token", &token),
         server.post("/auth/send-verification-email").bearer_auth(&token),
@@ -159,7 +160,7 @@ async fn a_token_of_a_deleted_user_never_works_for_the_next_of_that_name() {
     let old = text(&first["token"]);
     let (_, me) = answer(server.get("/users/me").header("x-access-token", &old)).await;
     let path = format!("/1/users/{}", text(&me["uid"]));
-    let request = server.request(reqwest::Method::DELETE, &path).bearer_auth(&old);
+    let request = server.request(Method::DELETE, &path).bearer_auth(&old);
     let (status, body_of_delete) = answer(request).await;
     assert_eq!(status, StatusCode::OK, "{body_of_delete}");
     let (status, second) = server.post_json("/api/auth/register", &body).await;
@@ -168,9 +169,6 @@ async fn a_token_of_a_deleted_user_never_works_for_the_next_of_that_name() {
     assert_eq!(known(&server, &text(&second["token"])).await, EVERYWHERE);
 }
 
-/// Hashes long enough that another request is answered meanwhile.
-const SLOW_HASHES: &str = "[passwords]\niterations = 60\nthreads = 1\nmax_wait = \"60s\"\n";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_that_waits_for_its_hash_does_not_outlive_the_credential_it_came_with() {
     let server = Server::start_with(SLOW_HASHES).await;
@@ -178,11 +176,11 @@ async fn a_change_that_waits_for_its_hash_does_not_outlive_the_credential_it_cam
     let session = text(&user["accessToken"]);
     let path = format!("/1/users/{}", text(&user["user"]["id"]));
     let change = json!({"email": "thief@example.com", "password": "the thief's pass phrase"});
-    let waiting =
-        tokio::spawn(answer(server.request(reqwest::Method::PATCH, &path).bearer_auth(&session).json(&change)));
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    server.queue_hashes().await;
+    let waiting = tokio::spawn(answer(server.request(Method::PATCH, &path).bearer_auth(&session).json(&change)));
+    sleep(ARRIVAL).await;
     let status_of = async |status: &str| {
-        let request = server.request(reqwest::Method::PATCH, &path).json(&json!({"status": status}));
+        let request = server.request(Method::PATCH, &path).json(&json!({"status": status}));
         answer(request.bearer_auth(ADMIN_TOKEN)).await.0
     };
     assert_eq!(status_of("disabled").await, StatusCode::OK);
@@ -201,9 +199,10 @@ async fn an_administrators_act_that_waits_for_its_hash_does_not_outlive_the_toke
     let (_, made) = answer(server.post("/1/tokens").bearer_auth(ADMIN_TOKEN).json(&body)).await;
     let (spare, id) = (text(&made["token"]["token"]), text(&made["token"]["_id"]));
     let create = json!({"email": "eve@example.com", "password": PASSWORD});
+    server.queue_hashes().await;
     let waiting = tokio::spawn(answer(server.post("/1/users").bearer_auth(&spare).json(&create)));
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let request = server.request(reqwest::Method::DELETE, &format!("/1/tokens/{id}"));
+    sleep(ARRIVAL).await;
+    let request = server.request(Method::DELETE, &format!("/1/tokens/{id}"));
     assert_eq!(answer(request.bearer_auth(ADMIN_TOKEN)).await.0, StatusCode::OK);
     assert!(!waiting.is_finished(), "the hash was done too soon for this test");
     let (status, body) = waiting.await.unwrap();

@@ -28,6 +28,13 @@ const PATHS: [&str; 9] = [
     "/auth/verify-email",
 ];
 
+/// A server on which Ann has signed up, and her access token.
+async fn with_ann() -> (Server, String) {
+    let server = Server::start().await;
+    let ann = server.register("ann@example.com").await;
+    (server, text(&ann, "/accessToken").to_owned())
+}
+
 pub(crate) async fn login(server: &Server, email: &str, password: &str) -> (StatusCode, Value) {
     server.post_json("/auth/login", &json!({"email": email, "password": password})).await
 }

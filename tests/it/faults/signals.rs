@@ -1,9 +1,8 @@
 //! The end of a server that was asked to end.
 
-use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -76,21 +75,10 @@ fn a_second_sigterm_ends_a_server_that_still_waits_for_its_clients() {
 fn a_log_that_cannot_be_written_stops_no_server() {
     let data = Data::empty();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args(["serve", "--listen", &address.to_string(), "--data-dir"])
-        .arg(data.path())
-        .stderr(full)
-        .spawn()
-        .unwrap();
-    let answered = (0..400).any(|_| {
-        thread::sleep(Duration::from_millis(25));
-        TcpStream::connect(address).is_ok()
-    });
-    // A start that failed on its own announcement would be over by now.
-    thread::sleep(Duration::from_millis(300));
-    let ended = server.try_wait().unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
-    assert!(answered && ended.is_none(), "answered: {answered}, ended: {ended:?}");
+    // The first administrator's secrets are announced, too.
+    let server = data.launch().anonymous().listen(address).log_into(Path::new("/dev/full")).spawn();
+    wait_for("the server to listen", || TcpStream::connect(address).ok());
+    // It listens before it has started: only an answer says that it has.
+    assert_eq!(status(&exchange(address, &request("GET /healthz", ""))), 200);
+    server.stop();
 }

@@ -21,6 +21,12 @@ pub(crate) const ADMIN_TOKEN: &str = "a-configured-admin-token-0123456789";
 /// A password that the policy takes.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
+/// Settings under which passwords are hashed one after the other, each for almost half a second.
+pub(crate) const SLOW_HASHES: &str = "[passwords]\niterations = 60\nthreads = 1\nmax_wait = \"60s\"\n";
+
+/// How long a request may take to the queue for hashes.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(1);
+
 /// A server in this process, with a data directory of its own and a clock that the test moves.
 pub(crate) struct Server {
     pub(crate) directory: TempDir,
@@ -105,6 +111,16 @@ impl Server {
         let (status, body) = self.post_json("/auth/register", &body).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         body
+    }
+
+    /// Queues up some hashes, which with [`SLOW_HASHES`] keep whatever comes next waiting for five
+    /// seconds.
+    pub(crate) async fn queue_hashes(&self) {
+        let credentials = json!({"email": "nobody@example.com", "password": PASSWORD});
+        for _ in 0..12 {
+            tokio::spawn(self.post("/auth/login").json(&credentials).send());
+        }
+        tokio::time::sleep(ARRIVAL).await;
     }
 
     /// The mails in the outbox, oldest first.

@@ -1,7 +1,7 @@
 //! The real program as a process of its own: started, spoken to, signalled, killed. It never
 //! outlives its test, and every wait has an end.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -26,6 +26,7 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     listen: String,
+    log_into: Option<PathBuf>,
 }
 
 impl Launch {
@@ -38,6 +39,7 @@ impl Launch {
                 .map(|(name, value)| (format!("DOORWARD_SUPER_USER__{name}"), value.to_owned()))
                 .to_vec(),
             listen: "127.0.0.1:0".to_owned(),
+            log_into: None,
         }
     }
 
@@ -68,9 +70,16 @@ impl Launch {
         self
     }
 
+    /// With a log of one's own; the process then knows neither it nor its address.
+    pub(crate) fn log_into(mut self, file: &Path) -> Self {
+        self.log_into = Some(file.to_owned());
+        self
+    }
+
     /// Starts it and goes on at once.
     pub(crate) fn spawn(&self) -> Process {
         let log = NamedTempFile::new().unwrap();
+        let stderr = OpenOptions::new().append(true).open(self.log_into.as_deref().unwrap_or(log.path())).unwrap();
         let words = [self.before.clone(), vec![env!("CARGO_BIN_EXE_doorward").to_owned()]].concat();
         let child = Command::new(&words[0])
             .args(&words[1..])
@@ -81,7 +90,7 @@ impl Launch {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log.reopen().unwrap())
+            .stderr(stderr)
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("{words:?} cannot be started: {error}"));

@@ -46,21 +46,22 @@ async fn every_refusal_has_one_and_the_same_body_and_no_challenge() {
     let iron = Iron::start().await;
     let (ann, bob) = (iron.somebody("ann").await, iron.somebody("bob").await);
     let project = iron.project(&ann.token, "mail").await;
-    let expiring = json!({"expires_at": "2999-01-01T00:00:00Z"});
-    let expired = iron.done("POST", "/1/tokens", &bob.token, expiring).await;
-    let deleted = iron.done("POST", "/1/tokens", &bob.token, json!({})).await;
-    iron.done("DELETE", &format!("/1/tokens/{}", text(&deleted["token"]["_id"])), &bob.token, Value::Null).await;
+    let soon = iron.0.clock.now().plus(Duration::from_mins(1)).rfc3339();
+    let expired = iron.done("POST", "/1/tokens", &ann.token, json!({"expires_at": soon})).await;
+    let deleted = iron.done("POST", "/1/tokens", &ann.token, json!({})).await;
+    iron.done("DELETE", &format!("/1/tokens/{}", text(&deleted["token"]["_id"])), &ann.token, Value::Null).await;
     let session = iron.login(&bob.email, PASSWORD).await;
     iron.done("PATCH", &format!("/1/users/{}", bob.id), ADMIN_TOKEN, json!({"status": "disabled"})).await;
-    let deleted = text(&deleted["token"]["token"]);
-    let live = text(&expired["token"]["token"]);
+    let (expired, deleted) = (text(&expired["token"]["token"]), text(&deleted["token"]["token"]));
+    assert_eq!(iron.get("/1/authentication", &expired).await.0, 200);
+    iron.0.clock.advance(Duration::from_mins(1));
     let cases = [
         ("", String::new()),
         ("dwt_mistyped", String::new()),
         ("eyJhbGciOiJub25lIn0.e30.", String::new()),
+        (&expired, String::new()),
         (&deleted, String::new()),
         (&bob.token, String::new()),
-        (&live, String::new()),
         (&session, String::new()),
         (&ann.token, NOBODY.to_owned()),
         (&ann.token, "no-id".to_owned()),

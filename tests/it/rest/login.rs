@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use super::{assert_failure, database, fields, login, set_status, text};
+use super::{assert_failure, database, fields, login, set_status, text, with_ann};
 use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, answer};
 
 /// All of an answer that can tell one cause from another.
@@ -103,31 +103,29 @@ async fn a_user_of_another_dialect_is_shown_by_username() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_one_good_credential_is_welcome() {
-    let server = Server::start().await;
-    let ann = server.register("ann@example.com").await;
-    let token = text(&ann, "/accessToken");
+    let (server, token) = with_ann().await;
     for value in [format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER   {token}")] {
         assert_eq!(answer(server.post("/auth").header("Authorization", value)).await.0, StatusCode::OK);
     }
-    let twice = server.post("/auth").bearer_auth(token).bearer_auth(token);
+    let twice = server.post("/auth").bearer_auth(&token).bearer_auth(&token);
     assert_eq!(answer(twice).await.0, StatusCode::OK, "the same twice is one");
     let refused = [
         server.post("/auth"),
         server.post("/auth").header("Authorization", ""),
         server.post("/auth").header("Authorization", "Bearer"),
         server.post("/auth").header("Authorization", "Bearer "),
-        server.post("/auth").header("Authorization", token),
+        server.post("/auth").header("Authorization", &token),
         server.post("/auth").header("Authorization", format!("Bearer {token} {token}")),
         server.post("/auth").header("Authorization", format!("OAuth {token}")),
         server.post("/auth").header("Authorization", format!("Basic {token}")),
         server.post("/auth").basic_auth("ann@example.com", Some(PASSWORD)),
-        server.post("/auth").bearer_auth(token).bearer_auth(ADMIN_TOKEN),
+        server.post("/auth").bearer_auth(&token).bearer_auth(ADMIN_TOKEN),
         server.post("/auth").bearer_auth(format!("{token}x")),
         server.post("/auth").bearer_auth("a.b.c"),
         server.post("/auth").bearer_auth("a".repeat(10_000)),
         server.post(&format!("/auth?access_token={token}")),
         server.post(&format!("/auth?oauth={token}")),
-        server.post("/auth").header("x-access-token", token),
+        server.post("/auth").header("x-access-token", &token),
     ];
     for request in refused {
         let sent = format!("{request:?}");

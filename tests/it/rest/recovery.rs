@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{
     assert_failure, create_api_token, database, fields, iron, login, next_mail, refresh, reset, reset_token,
-    set_status, text, verification_token, verify, welcome,
+    set_status, text, verification_token, verify, welcome, with_ann,
 };
-use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, PASSWORD, Server, answer, token_in};
+use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, ARRIVAL, PASSWORD, SLOW_HASHES, Server, answer, token_in};
 
 const FORGOT: &str = "/auth/forgot-password";
 const NEW: &str = "another pass phrase";
@@ -34,8 +34,7 @@ async fn all_mails(server: &Server) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_learns_nothing_and_no_mail_is_written() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     server.register("disabled@example.com").await;
     set_status(&server, "disabled@example.com", "disabled").await;
     let known = server.post_json(FORGOT, &json!({"email": "ann@example.com"})).await;
@@ -166,8 +165,7 @@ async fn a_reset_sets_the_password_and_ends_what_the_old_one_vouched_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_password_leaves_the_token_usable() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     let token = reset_token(&server, "ann@example.com").await;
     for password in ["short", "password", "ANN@example.com", "x".repeat(1_025).as_str()] {
         assert_eq!(fields(&reset(&server, &token, password).await), ["password"], "{password}");
@@ -204,8 +202,7 @@ async fn only_a_reset_token_resets() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reset_token_lives_ten_minutes() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     let token = reset_token(&server, "ann@example.com").await;
     server.clock.advance(Duration::from_mins(10));
     assert_failure(&reset(&server, &token, NEW).await, StatusCode::UNAUTHORIZED);
@@ -272,16 +269,14 @@ async fn who_registered_anothers_address_first_is_out_once_it_is_proven() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn api_tokens_of_a_proven_address_outlive_a_reset() {
-    let server = Server::start().await;
-    let ann = server.register("ann@example.com").await;
-    let bearer = text(&ann, "/accessToken");
-    let token = verification_token(&server, bearer).await;
-    assert_eq!(verify(&server, bearer, &token).await.0, StatusCode::OK);
-    let api_token = create_api_token(&server, bearer).await;
+    let (server, bearer) = with_ann().await;
+    let token = verification_token(&server, &bearer).await;
+    assert_eq!(verify(&server, &bearer, &token).await.0, StatusCode::OK);
+    let api_token = create_api_token(&server, &bearer).await;
     let token = reset_token(&server, "ann@example.com").await;
     assert_eq!(reset(&server, &token, NEW).await.0, StatusCode::OK);
     assert_eq!(welcome(&server, &api_token).await, StatusCode::OK);
-    assert_eq!(welcome(&server, bearer).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(welcome(&server, &bearer).await, StatusCode::UNAUTHORIZED);
 }
 
 fn is_verified(server: &Server, email: &str) -> bool {
@@ -310,8 +305,7 @@ async fn another_address_ends_what_was_mailed_to_the_old_one() {
 /// swept all others away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_was_mailed_to_another_address_resets_nothing() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     let token = reset_token(&server, "ann@example.com").await;
     let changed = database(&server).execute("update mail_secrets set email_key = 'old@example.com'", []).unwrap();
     assert_eq!(changed, 1);
@@ -341,23 +335,18 @@ async fn disabling_or_deleting_a_user_ends_pending_resets() {
 /// the reset comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_on_the_strength_of_the_old_password_does_not_overtake_a_reset() {
-    let server = Server::start_with("[passwords]\nthreads = 1\nmax_wait = \"60s\"").await;
+    let server = Server::start_with(SLOW_HASHES).await;
     let ann = server.register("ann@example.com").await;
     let token = reset_token(&server, "ann@example.com").await;
-    let send = |request: reqwest::RequestBuilder| tokio::spawn(answer(request));
-    let credentials = json!({"email": "nobody@example.com", "password": PASSWORD});
-    let before: Vec<_> = (0..8).map(|_| send(server.post("/auth/login").json(&credentials))).collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    server.queue_hashes().await;
     // The change checks the old password, then queues up again for the hash of the new one, by
     // when the reset stands before it.
     let change = server.request(Method::PATCH, "/1/users/ann@example.com").bearer_auth(text(&ann, "/accessToken"));
-    let change = send(change.json(&json!({"password": "the attacker's phrase", "current_password": PASSWORD})));
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let change = change.json(&json!({"password": "the attacker's phrase", "current_password": PASSWORD}));
+    let change = tokio::spawn(answer(change));
+    tokio::time::sleep(ARRIVAL).await;
     assert_eq!(reset(&server, &token, NEW).await.0, StatusCode::OK);
     let (status, body) = change.await.unwrap();
     assert_eq!(status, StatusCode::UNAUTHORIZED, "{body}");
-    for login in before {
-        assert_eq!(login.await.unwrap().0, StatusCode::UNAUTHORIZED);
-    }
     assert_eq!(login(&server, "ann@example.com", NEW).await.0, StatusCode::OK);
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{PATHS, assert_failure, fields, login, reset_token, text};
+use super::{PATHS, assert_failure, fields, login, reset_token, text, with_ann};
 use crate::harness::{PASSWORD, Server, answer};
 
 /// The paths that read a body.
@@ -88,8 +88,7 @@ async fn what_is_no_json_object_is_a_bad_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_is_json_whatever_its_type_says() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     let body = json!({"email": "ann@example.com", "password": PASSWORD}).to_string();
     for kind in ["application/json; charset=utf-8", "text/plain", "multipart/form-data", "?"] {
         let request = server.post("/auth/login").header(CONTENT_TYPE, kind).body(body.clone());
@@ -200,10 +199,9 @@ async fn a_body_that_does_not_come_is_refused_in_shape() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_carries_the_common_headers_and_its_number() {
-    let server = Server::start().await;
-    let ann = server.register("ann@example.com").await;
+    let (server, bearer) = with_ann().await;
     let requests = [
-        (server.post("/auth").bearer_auth(text(&ann, "/accessToken")), StatusCode::OK),
+        (server.post("/auth").bearer_auth(&bearer), StatusCode::OK),
         (server.post("/auth/login").json(&json!({})), StatusCode::BAD_REQUEST),
         (server.post("/auth"), StatusCode::UNAUTHORIZED),
         (server.get("/auth/nothing"), StatusCode::NOT_FOUND),
@@ -239,8 +237,7 @@ fn assert_common(headers: &HeaderMap) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_that_is_announced_as_a_form_is_json_all_the_same() {
-    let server = Server::start().await;
-    server.register("ann@example.com").await;
+    let (server, _) = with_ann().await;
     let body = format!(r#" {{"email":"ann@example.com","password":"{PASSWORD}"}}"#);
     let request = server.post("/auth/login").header("Content-Type", "application/x-www-form-urlencoded").body(body);
     let (status, body) = answer(request).await;

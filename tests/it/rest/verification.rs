@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     assert_failure, create_api_token, database, fields, reset_token, text, verification_token, verify, welcome,
+    with_ann,
 };
 use crate::harness::{PASSWORD, Server, answer};
 
@@ -80,14 +81,12 @@ async fn a_verification_token_lives_a_day() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_api_token_neither_asks_for_a_mail_nor_verifies() {
-    let server = Server::start().await;
-    let ann = server.register("ann@example.com").await;
-    let bearer = text(&ann, "/accessToken");
-    let api_token = create_api_token(&server, bearer).await;
+    let (server, bearer) = with_ann().await;
+    let api_token = create_api_token(&server, &bearer).await;
     assert_failure(&answer(server.post(SEND).bearer_auth(&api_token)).await, StatusCode::FORBIDDEN);
-    let token = verification_token(&server, bearer).await;
+    let token = verification_token(&server, &bearer).await;
     assert_failure(&verify(&server, &api_token, &token).await, StatusCode::FORBIDDEN);
-    assert_eq!(verify(&server, bearer, &token).await.0, StatusCode::OK);
+    assert_eq!(verify(&server, &bearer, &token).await.0, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,12 +103,10 @@ async fn a_mail_needs_a_bearer_and_an_address() {
 /// CVE-2020-5300.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_64_requests_with_one_token_one_succeeds() {
-    let server = Server::start().await;
-    let ann = server.register("ann@example.com").await;
-    let bearer = text(&ann, "/accessToken");
-    let token = verification_token(&server, bearer).await;
+    let (server, bearer) = with_ann().await;
+    let token = verification_token(&server, &bearer).await;
     let attempts = (0..64)
-        .map(|_| tokio::spawn(answer(server.post(&format!("/auth/verify-email?token={token}")).bearer_auth(bearer))));
+        .map(|_| tokio::spawn(answer(server.post(&format!("/auth/verify-email?token={token}")).bearer_auth(&bearer))));
     let mut succeeded = 0;
     for attempt in attempts.collect::<Vec<_>>() {
         let got = attempt.await.unwrap();

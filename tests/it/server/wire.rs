@@ -81,6 +81,11 @@ impl Wire {
         Some(Reply { status, headers, body: String::new() })
     }
 
+    /// Whether the server has answered, or closed, by now.
+    pub(super) async fn has_reply(&mut self) -> bool {
+        !self.read.is_empty() || timeout(Duration::ZERO, self.stream.readable()).await.is_ok()
+    }
+
     /// Whether the server says nothing more and closes.
     pub(super) async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.fill().await
