@@ -142,7 +142,7 @@ const KEYS: &[Key] = {
         key("passwords.iterations", Integer, "2", "Passes of one Argon2id hash; 2 at least."),
         key("passwords.parallelism", Integer, "1", "Lanes of one Argon2id hash."),
         key("passwords.threads", Integer, "0", "Threads that hash passwords; 0 derives them from cores and memory."),
-        key("passwords.max_wait", Text, "2s", "A sign-in that would wait longer than this for a thread is answered 503 at once."),
+        key("passwords.max_wait", Text, "2s", "A sign-in that would wait longer than this for a thread is answered 503."),
         key("tokens.algorithm", Text, "EdDSA", "What signs access tokens: `EdDSA`, `ES256` or `RS256`."),
         unset("tokens.issuer", Text, "The `iss` of access tokens. Not set: `public_url`."),
         unset("tokens.audience", Text, "The `aud` of access tokens. Not set: the issuer."),
