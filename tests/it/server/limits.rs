@@ -19,6 +19,12 @@ const IMPATIENT: &str = "[http]\nheader_timeout = \"1s\"\nbody_timeout = \"1s\"\
 /// How long a server with a patience of 1 s bears a slow client: its time, and not much more.
 const BORNE: Range<Duration> = Duration::from_millis(990)..Duration::from_secs(8);
 
+/// What begins HTTP/2, with settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// `GET /healthz` on the first stream, whole.
+const HEALTH: &[u8] = b"\0\0\x12\x01\x05\0\0\0\x01\x82\x86\x44\x08/healthz\x41\x04test";
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0doorward";
+
 fn login_of_size(size: usize) -> String {
     let frame = json!({"email": "ann@example.com", "extra": ""}).to_string().len();
     json!({"email": "ann@example.com", "extra": "a".repeat(size - frame)}).to_string()
@@ -108,8 +114,7 @@ async fn a_body_without_an_end_is_refused_when_it_is_over_the_limit() {
 async fn a_client_that_sends_its_head_too_slowly_is_cut_off() {
     let server = Server::start_with(IMPATIENT).await;
     // Silence, the beginning of HTTP/2, a head without an end, and a second one after a good request.
-    let preface: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    for beginning in [b"".as_slice(), b"POST /auth/lo", preface] {
+    for beginning in [b"".as_slice(), b"POST /auth/lo", PREFACE] {
         let started = Instant::now();
         let mut wire = Wire::to(&server).await;
         wire.send(beginning).await;
@@ -177,4 +182,34 @@ async fn a_slow_answer_is_not_mistaken_for_a_slow_client() {
     sleep(Duration::from_millis(600)).await;
     wire.send(post("/auth/login", "{}")).await;
     assert_eq!(wire.reply().await.unwrap().status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_body_may_come_as_slowly_as_one_that_is_read() {
+    let server = Server::start_with("[http]\nheader_timeout = \"1s\"\nbody_timeout = \"30s\"\n").await;
+    let mut wire = Wire::to(&server).await;
+    wire.send("POST /auth HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n").await;
+    assert_eq!(wire.reply().await.unwrap().status, 401);
+    for sent in 0..10 {
+        sleep(Duration::from_millis(300)).await;
+        assert!(wire.send("a").await, "closed after {sent} bytes");
+    }
+    wire.send("GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert_eq!(wire.reply().await.unwrap().json()["status"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signs_of_life_keep_no_http_2_connection_on_which_nothing_is_asked() {
+    let server = Server::start_with(IMPATIENT).await;
+    let waits = 6 * BORNE.start..6 * BORNE.start + BORNE.end;
+    for (beginning, borne) in [(PREFACE.to_vec(), BORNE), ([PREFACE, HEALTH].concat(), waits)] {
+        let started = Instant::now();
+        let mut wire = Wire::to(&server).await;
+        wire.send(&beginning).await;
+        while wire.send(PING).await {
+            assert!(started.elapsed() < borne.end, "still kept after {:?}", started.elapsed());
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(borne.contains(&started.elapsed()), "kept for {:?}", started.elapsed());
+    }
 }
