@@ -191,8 +191,11 @@ impl Desk {
                 Err(error) => job.fail(error),
             }
         }
-        // A full disk has undone the whole transaction already: then there is no savepoint left.
-        let _ = connection.execute_batch("rollback to job; release job");
+        // A full disk has undone the whole transaction already: then there is no savepoint left. What
+        // cannot be undone alone must not be committed either.
+        if connection.execute_batch("rollback to job; release job").is_err() && !connection.is_autocommit() {
+            let _ = connection.execute_batch("rollback");
+        }
         Vec::new()
     }
 
