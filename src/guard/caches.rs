@@ -135,3 +135,48 @@ impl HeapSize for Arc<HashSet<TokenHash>> {
         0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::caller::Principal;
+    use crate::domain::error::{Error, Result};
+    use crate::domain::id::TokenId;
+    use crate::secret::unique;
+    use crate::store::TokenHit;
+
+    const NOT_KEPT: Error = Error::NotFound;
+
+    fn hit() -> TokenHit {
+        let holder = Principal { id: UserId::from_bytes(unique()), is_admin: false };
+        let id = TokenId::from_bytes(unique());
+        TokenHit { id, admin: false, expires_at: None, holder, holder_is_active: true }
+    }
+
+    fn access() -> ProjectAccess {
+        let [owner, others @ ..] = [(); 10].map(|()| UserId::from_bytes(unique()));
+        ProjectAccess::new(owner, others.into())
+    }
+
+    /// A tenth of the default memory, and a tenth of a million tokens and of a hundred thousand
+    /// projects that ten people share each.
+    #[tokio::test]
+    async fn a_million_tokens_and_the_projects_of_their_users_stay_in_memory() -> Result<()> {
+        let caches = Caches::new((128 << 20) / 10, Duration::from_mins(1), Clock::System, Duration::from_mins(1));
+        let tokens: Vec<TokenHash> = (0..100_000).map(|_| unique()).collect();
+        let projects: Vec<ProjectId> = (0..10_000).map(|_| ProjectId::from_bytes(unique())).collect();
+        for token in &tokens {
+            caches.tokens.get_or_load(*token, async || Ok(Some(hit()))).await?;
+        }
+        for project in &projects {
+            caches.projects.get_or_load(*project, async || Ok(Some(access()))).await?;
+        }
+        for token in tokens {
+            caches.tokens.get_or_load(token, async || Err(NOT_KEPT)).await?;
+        }
+        for project in projects {
+            caches.projects.get_or_load(project, async || Err(NOT_KEPT)).await?;
+        }
+        Ok(())
+    }
+}
