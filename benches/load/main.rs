@@ -91,10 +91,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 fn rows(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<bool> {
     let how = if arguments.quick { " (quick: fewer users, shorter rounds)" } else { "" };
     table::heading(&format!("Load{how}"));
-    if arguments.wants("memory") {
-        // It rests while other things are measured; where it does not start, its row says so.
-        bench.idle = rows::Idle::begin(bench).ok();
-    }
     let watch = Watch::start()?;
     let mut met = true;
     for row in rows::ALL.iter().filter(|row| arguments.wants(row.name)) {
