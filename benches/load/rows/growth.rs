@@ -86,7 +86,7 @@ fn first_row(bench: &mut Bench, amount: usize, directory: &Directory) -> anyhow:
 }
 
 fn hashes(bench: &mut Bench) -> anyhow::Result<()> {
-    write("\n## Logins a second by the cost of a hash (one lane), 16 connections\n\n");
+    write("\n## Logins a second by the cost of a hash (one lane), four connections a core\n\n");
     write("| memory | passes | the server's cores | bare hashes on as many | logins | ratio |\n");
     write("| ---: | ---: | ---: | ---: | ---: | ---: |\n");
     let seconds = bench.plan.seconds.max(2);
@@ -95,13 +95,13 @@ fn hashes(bench: &mut Bench) -> anyhow::Result<()> {
         let cost = Cost::new(mebibytes * 1_024, passes, 1).map_err(|error| anyhow!(error))?;
         let more = format!("[passwords]\nmemory_kib = {}\niterations = {passes}", mebibytes * 1_024);
         let directory = bench.empty()?;
-        directory.fill(Amounts { users: 100, tokens: 100, projects: 10, ..Amounts::default() }, &more)?;
+        directory.fill(Amounts { users: 1_000, tokens: 1_000, projects: 100, ..Amounts::default() }, &more)?;
         for (place, count) in [(Cores::Any, all), (Cores::Only(0), 1)] {
             progress(&format!("growth: logins at {mebibytes} MiB, {passes} passes, cores: {count}"));
             let bare = bare_hashes(cost, Duration::from_secs(seconds), count)?;
             let server = directory.serve(&more, place)?;
-            logins_a_second(&server, 16, 1)?;
-            let ours = logins_a_second(&server, 16, seconds)?;
+            logins_a_second(&server, 4 * count, 1)?;
+            let ours = logins_a_second(&server, 4 * count, seconds)?;
             let ratio = ours / bare;
             write(&format!("| {mebibytes} MiB | {passes} | {count} | {bare:.1}/s | {ours:.1}/s | {ratio:.2} |\n"));
         }
