@@ -24,7 +24,8 @@ pub(crate) fn logins_a_second(server: &Server, connections: usize, seconds: u64)
     let from = Instant::now() + RAMP;
     let until = from + Duration::from_secs(seconds);
     let tally = storm::run(storm::log_in(server.address, connections, until))?;
-    tally.require_only(&[200])?;
+    // Who is refused is not counted: a machine busy with other things shows in the figure.
+    tally.require_only(&[200, 503])?;
     Ok(tally.rate(200, from, until))
 }
 
