@@ -166,8 +166,6 @@ impl Bench<'_> {
         let child = command
             .args(["serve", "--listen", &address.to_string(), "--public-url", URL, "--data-dir"])
             .arg(self.directory.join("data"))
-            // Where there are several workers, chance decides which of them wake up for a request.
-            .env("TOKIO_WORKER_THREADS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)

@@ -30,7 +30,7 @@ impl Arguments {
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.row.as_deref().is_none_or(|wanted| wanted == name) && !(self.growth && self.row.is_none())
+        self.row.as_deref().is_none_or(|wanted| wanted == name)
     }
 }
 

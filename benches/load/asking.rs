@@ -1,6 +1,7 @@
 //! How drawn records become requests, for wrk and for the own client.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,25 +36,41 @@ impl Asking {
     }
 }
 
-/// Drawn requests in sections, one for each round.
+/// Drawn requests in sections: one for each round, and one for all warm-ups, so that no round
+/// begins with what was just asked. The file is gone with this value.
 pub(crate) struct Tape {
     pub(crate) path: PathBuf,
     pub(crate) template: PathBuf,
     /// Bytes of a record, and of the first text in it.
     pub(crate) widths: (usize, usize),
-    /// Records of a section, and how many sections there are.
-    pub(crate) section: usize,
-    pub(crate) sections: usize,
+    pub(crate) warm_up: Range<usize>,
+    pub(crate) rounds: Vec<Range<usize>>,
 }
 
 impl Tape {
     /// The script of one round.
-    pub(crate) fn script(&self, round: usize) -> Script {
+    pub(crate) fn round(&self, number: usize) -> Script {
+        self.script(&self.rounds[number % self.rounds.len()])
+    }
+
+    /// The script before each round.
+    pub(crate) fn warm_up(&self) -> Script {
+        self.script(&self.warm_up)
+    }
+
+    fn script(&self, section: &Range<usize>) -> Script {
         Script::Ask {
             tape: self.path.clone(),
             widths: self.widths,
-            records: (round % self.sections * self.section, self.section / THREADS),
+            records: (section.start, section.len() / THREADS),
             template: self.template.clone(),
         }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        // Where it stays, it goes with the bench's directory.
+        let _ = fs::remove_file(&self.path);
     }
 }

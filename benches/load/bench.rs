@@ -3,17 +3,19 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::asking::{Asking, Tape};
 use crate::directory::{Directory, PATIENCE, Server};
 use crate::limit::LIMIT;
 use crate::process::{Cores, Running, free_address};
-use crate::rows::{Idle, Stormed};
 use crate::seed::Amounts;
 use crate::tape::{self, Draw};
 use crate::wrk::{Reading, Script, Wrk};
+
+/// More than are answered in a second: where more are, the first ones are asked once more.
+const DRAWN_A_SECOND: u64 = 200_000;
 
 /// How much and how long.
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +67,10 @@ pub(crate) struct Bench {
     pub(crate) plan: Plan,
     root: PathBuf,
     wrk: Wrk,
-    limit: Option<Server>,
+    limit: Option<Rc<Server>>,
     filled: HashMap<Amounts, Directory>,
     numbered: usize,
-    /// What one row leaves for the row `memory`.
-    pub(crate) idle: Option<Idle>,
-    pub(crate) stormed: Option<Stormed>,
+    /// What the row `million` leaves for the row `memory`.
     pub(crate) served_memory: Option<f64>,
 }
 
@@ -84,8 +84,6 @@ impl Bench {
             limit: None,
             filled: HashMap::new(),
             numbered: 0,
-            idle: None,
-            stormed: None,
             served_memory: None,
         })
     }
@@ -97,28 +95,46 @@ impl Bench {
             users if users == self.plan.small => (0, 10_000),
             _ => (0, 0),
         };
-        Amounts { users, projects: users / 10, sessions, refreshes, ended: 0 }
+        Amounts { users, tokens: users, projects: users / 10, sessions, refreshes, ended: 0 }
     }
 
     /// The directory of so many users, filled when it is first asked for.
     pub(crate) fn filled(&mut self, users: usize) -> anyhow::Result<Directory> {
         let amounts = self.amounts(users);
+        self.known(amounts, |bench| {
+            let directory = bench.empty()?;
+            directory.fill(amounts, "")?;
+            Ok(directory)
+        })
+    }
+
+    /// The same with these sessions more that ended. No server may run on that of so many users
+    /// when this is first asked for.
+    pub(crate) fn filled_with_ended(&mut self, users: usize, ended: usize) -> anyhow::Result<Directory> {
+        let plain = self.filled(users)?;
+        self.known(Amounts { ended, ..self.amounts(users) }, |bench| {
+            let copy = bench.copied(&plain)?;
+            copy.fill(Amounts { ended, ..Amounts::default() }, "")?;
+            Ok(copy)
+        })
+    }
+
+    fn known(
+        &mut self,
+        amounts: Amounts,
+        make: impl FnOnce(&mut Self) -> anyhow::Result<Directory>,
+    ) -> anyhow::Result<Directory> {
         if let Some(directory) = self.filled.get(&amounts) {
             return Ok(directory.clone());
         }
-        let directory = self.empty()?;
-        directory.fill(amounts, "")?;
+        let directory = make(self)?;
         self.filled.insert(amounts, directory.clone());
         Ok(directory)
     }
 
-    /// A copy of a directory on which no server runs, with these sessions more that ended.
-    pub(crate) fn copied(&mut self, directory: &Directory, ended: usize) -> anyhow::Result<Directory> {
-        let copy = directory.copy(self.fresh("directory"))?;
-        if ended > 0 {
-            copy.fill(Amounts { users: 0, projects: 0, sessions: 0, refreshes: 0, ended }, "")?;
-        }
-        Ok(copy)
+    /// A copy of a directory on which no server runs.
+    pub(crate) fn copied(&mut self, directory: &Directory) -> anyhow::Result<Directory> {
+        directory.copy(self.fresh("directory"))
     }
 
     /// A directory without anything.
@@ -126,10 +142,10 @@ impl Bench {
         Directory::empty(self.fresh("directory"))
     }
 
-    /// The limit server's address.
-    pub(crate) fn limit(&mut self) -> anyhow::Result<SocketAddr> {
+    /// The limit server.
+    pub(crate) fn limit(&mut self) -> anyhow::Result<Rc<Server>> {
         if let Some(limit) = &self.limit {
-            return Ok(limit.address);
+            return Ok(Rc::clone(limit));
         }
         let address = free_address()?;
         let own = std::env::current_exe()?;
@@ -137,42 +153,39 @@ impl Bench {
         let log = self.root.join("limit.log");
         let mut process = Running::start("the limit server", &own, &[LIMIT, &listen, &database], &log, Cores::Any)?;
         process.wait_until_it_answers(address, PATIENCE)?;
-        self.limit = Some(Server { process, address });
-        Ok(address)
+        Ok(Rc::clone(self.limit.insert(Rc::new(Server { process, address }))))
     }
 
-    /// One round of wrk, after its warm-up.
-    pub(crate) fn round(&self, address: SocketAddr, script: &Script) -> anyhow::Result<Reading> {
-        self.round_on(address, script, Cores::Any)
-    }
-
-    /// The same, with wrk on these cores.
-    pub(crate) fn round_on(&self, address: SocketAddr, script: &Script, cores: Cores) -> anyhow::Result<Reading> {
+    /// One round of wrk on these cores, after its warm-up.
+    pub(crate) fn round(
+        &self,
+        server: &Server,
+        cores: Cores,
+        [warm_up, round]: [&Script; 2],
+    ) -> anyhow::Result<Reading> {
+        server.process.shorten_log()?;
         if self.plan.warm_up > 0 {
-            self.wrk.run(address, script, self.plan.warm_up, cores)?;
+            self.wrk.run(server.address, warm_up, self.plan.warm_up, cores)?;
         }
-        self.wrk.run(address, script, self.plan.seconds, cores)
-    }
-
-    /// One run of wrk, as it is.
-    pub(crate) fn wrk(&self, address: SocketAddr, script: &Script, seconds: u64) -> anyhow::Result<Reading> {
-        self.wrk.run(address, script, seconds, Cores::Any)
+        self.wrk.run(server.address, round, self.plan.seconds, cores)
     }
 
     /// Requests drawn beforehand from a file of records.
     pub(crate) fn tape(&mut self, source: &Path, asking: &Asking, draw: Draw) -> anyhow::Result<Tape> {
-        let path = self.fresh("tape");
-        // So many that no round comes to its end twice.
-        let section = match draw {
-            Draw::Shuffled => usize::try_from(fs::metadata(source)?.len())? / asking.width,
-            _ if self.plan.quick => 120_000,
-            _ => 600_000,
+        let Plan { pairs, seconds, warm_up, .. } = self.plan;
+        let drawn = |seconds| usize::try_from(seconds * DRAWN_A_SECOND);
+        let (warm_up, rounds) = if draw == Draw::Shuffled {
+            let all = 0..usize::try_from(fs::metadata(source)?.len())? / asking.width;
+            (all.clone(), vec![all])
+        } else {
+            let (first, each) = (drawn(warm_up)?, drawn(seconds)?);
+            (0..first, (0..pairs).map(|number| first + number * each..first + (number + 1) * each).collect())
         };
-        let sections = if draw == Draw::Shuffled { 1 } else { self.plan.pairs };
-        tape::write(source, asking.width, &path, section * sections, draw)?;
-        let template = self.fresh("template");
+        let count = rounds.last().map_or(0, |section| section.end);
+        let (path, template) = (self.fresh("tape"), self.fresh("template"));
+        tape::write(source, asking.width, &path, count, draw)?;
         fs::write(&template, asking.template())?;
-        Ok(Tape { path, template, widths: (asking.width, asking.split), section, sections })
+        Ok(Tape { path, template, widths: (asking.width, asking.split), warm_up, rounds })
     }
 
     /// A path in the bench's own directory that nobody uses.

@@ -43,13 +43,13 @@ impl Directory {
 
     /// Adds all this, by a configuration to which `more` is added.
     pub(crate) fn fill(&self, amounts: Amounts, more: &str) -> anyhow::Result<()> {
-        let Amounts { users, projects, sessions, refreshes, ended } = amounts;
-        progress(&format!("  filling a directory: {users} users, {ended} ended sessions"));
+        let Amounts { users, tokens, projects, sessions, refreshes, ended } = amounts;
+        progress(&format!("  filling a directory: {users} users, {tokens} tokens, {ended} ended sessions"));
         let begun = Instant::now();
         self.configure(free_address()?, more)?;
         let own = std::env::current_exe()?;
         let path = self.0.display().to_string();
-        let numbers = [users, projects, sessions, refreshes, ended].map(|number| number.to_string());
+        let numbers = [users, tokens, projects, sessions, refreshes, ended].map(|number| number.to_string());
         let mut arguments = vec![SEED, &path];
         arguments.extend(numbers.iter().map(String::as_str));
         Running::start("the seeding", &own, &arguments, &self.0.join("seed.log"), Cores::Any)?.finish()?;

@@ -13,6 +13,7 @@ mod machine;
 mod process;
 mod rounds;
 mod rows;
+mod scratch;
 mod seed;
 mod standstill;
 mod storm;
@@ -20,16 +21,21 @@ mod table;
 mod tape;
 mod wrk;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::bench::{Bench, Plan};
 use crate::rows::Row;
+use crate::scratch::Scratch;
 use crate::standstill::Watch;
 use crate::table::{Line, progress, write};
+
+/// A run that takes longer stands still somewhere: either takes about ten minutes on two cores.
+const LONGEST: Duration = Duration::from_mins(15);
+const LONGEST_GROWTH: Duration = Duration::from_mins(40);
+/// How often a row is measured before its lines say that the machine stood still each time.
+const ATTEMPTS: usize = 3;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -72,11 +78,10 @@ fn measure(arguments: &[String]) -> ExitCode {
 
 /// Runs what was asked for; whether all targets were met.
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    // Where the build is, and not /tmp: that may lie in memory, where a durable write costs nothing.
-    let root = tempfile::Builder::new().prefix("load-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-    clean_up_when_interrupted(root.path())?;
+    let scratch = Scratch::new()?;
+    scratch.end_early(if arguments.growth { LONGEST_GROWTH } else { LONGEST })?;
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
-    let mut bench = Bench::new(plan, root.path())?;
+    let mut bench = Bench::new(plan, scratch.path())?;
     let begun = Instant::now();
     machine::describe();
     write("- log: as configured by default (`info`, text), to a file\n");
@@ -91,21 +96,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 fn rows(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<bool> {
     let how = if arguments.quick { " (quick: fewer users, shorter rounds)" } else { "" };
     table::heading(&format!("Load{how}"));
-    if arguments.wants("memory") {
-        // It rests while other things are measured; where it does not start, its row says so.
-        bench.idle = rows::Idle::begin(bench).ok();
-    }
     let watch = Watch::start()?;
     let mut met = true;
     for row in rows::ALL.iter().filter(|row| arguments.wants(row.name)) {
         progress(&format!("{}:", row.name));
         let begun = Instant::now();
-        let mut lines = run_row(row, bench);
-        if let Some(lost) = watch.take() {
-            progress(&format!("  the machine stood still for {:.1} s: measured once more", lost.as_secs_f64()));
-            lines = run_row(row, bench);
-        }
-        for line in &lines {
+        for line in &undisturbed(row, bench, &watch) {
             table::line(line);
             met &= !line.is_missed();
         }
@@ -114,32 +110,17 @@ fn rows(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(met)
 }
 
-fn run_row(row: &Row, bench: &mut Bench) -> Vec<Line> {
-    (row.run)(bench).unwrap_or_else(|error| vec![Line::failed(format!("`{}`", row.name), &format!("{error:#}"))])
+/// The lines of a row, measured again where the machine stood still; they say so where it always did.
+fn undisturbed(row: &Row, bench: &mut Bench, watch: &Watch) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for _ in 0..ATTEMPTS {
+        lines = run_row(row, bench);
+        let Some(lost) = watch.take() else { return lines };
+        progress(&format!("  the machine stood still for {:.1} s", lost.as_secs_f64()));
+    }
+    lines.into_iter().map(Line::disturbed).collect()
 }
 
-/// Neither children nor files are left behind.
-fn clean_up_when_interrupted(root: &Path) -> anyhow::Result<()> {
-    let root = PathBuf::from(root);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-            let Ok(mut terminate) = terminate else { return };
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            process::kill_children();
-            // The last of them may still be ending.
-            for _ in 0..5 {
-                if std::fs::remove_dir_all(&root).is_ok() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            std::process::exit(130);
-        });
-    })?;
-    Ok(())
+fn run_row(row: &Row, bench: &mut Bench) -> Vec<Line> {
+    (row.run)(bench).unwrap_or_else(|error| vec![Line::failed(format!("`{}`", row.name), &format!("{error:#}"))])
 }

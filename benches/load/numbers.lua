@@ -2,9 +2,9 @@
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    "doorward-load requests=%d duration=%d connect=%d read=%d write=%d status=%d timeout=%d p50=%d p99=%d max=%d\n",
+    "doorward-load requests=%d duration=%d connect=%d read=%d write=%d status=%d timeout=%d p99=%d\n",
     summary.requests, summary.duration, errors.connect, errors.read, errors.write, errors.status, errors.timeout,
-    latency:percentile(50), latency:percentile(99), latency.max))
+    latency:percentile(99)))
 end
 
 -- Gives each thread its number.

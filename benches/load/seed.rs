@@ -39,10 +39,12 @@ pub(crate) const REFRESH: usize = 80;
 const SPAN: Duration = Duration::from_hours(10);
 
 /// What a directory shall hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Amounts {
-    /// Users, each with one API token and a part in one project.
+    /// Users, each with a part in one project.
     pub(crate) users: usize,
+    /// API tokens; each user has as many.
+    pub(crate) tokens: usize,
     pub(crate) projects: usize,
     /// Sessions with an access token each.
     pub(crate) sessions: usize,
@@ -68,7 +70,7 @@ impl Files {
         self.0.join("data")
     }
 
-    /// Per user: the id of a project, then the token that may use it.
+    /// Per token: the id of a project, then the token that may use it.
     pub(crate) fn asked(&self) -> PathBuf {
         self.0.join("asked")
     }
@@ -91,14 +93,14 @@ pub(crate) fn email(number: usize) -> String {
     format!("user{number:07}@load.test")
 }
 
-/// `seed DIRECTORY USERS PROJECTS SESSIONS REFRESHES ENDED`. Without users it adds sessions to
+/// `seed DIRECTORY USERS TOKENS PROJECTS SESSIONS REFRESHES ENDED`. Without users it adds sessions to
 /// those who are there.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [directory, numbers @ ..] = arguments else { bail!("seed needs a directory") };
     die_with_parent()?;
     let numbers = numbers.iter().map(|number| number.parse()).collect::<Result<Vec<usize>, _>>()?;
-    let [users, projects, sessions, refreshes, ended] = numbers[..] else { bail!("seed needs five numbers") };
-    let amounts = Amounts { users, projects, sessions, refreshes, ended };
+    let [users, tokens, projects, sessions, refreshes, ended] = numbers[..] else { bail!("seed needs six numbers") };
+    let amounts = Amounts { users, tokens, projects, sessions, refreshes, ended };
     let files = Files::of(Path::new(directory));
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(fill(&files, amounts))
 }
@@ -131,21 +133,27 @@ impl Seeder {
         self.insert(ids.iter().enumerate().map(|(number, id)| Row::User(Box::new(self.user(number, *id, &hash)))))
             .await?;
         let projects = self.projects(&ids).await?;
+        self.tokens(files, &ids, &projects).await?;
+        let texts: String = ids.iter().map(ToString::to_string).collect();
+        std::fs::write(files.users(), texts)?;
+        Ok(ids)
+    }
+
+    async fn tokens(&self, files: &Files, users: &[UserId], projects: &[ProjectId]) -> anyhow::Result<()> {
+        let count = self.amounts.tokens;
+        let holder = |number: usize| number * users.len() / count;
         let mut asked = BufWriter::new(File::create(files.asked())?);
         let mut secrets: Vec<([u8; 32], Secret)> = (0..count).map(|_| self.secret()).collect();
         secrets.sort_by_key(|(hash, _)| *hash);
         for (number, (_, secret)) in secrets.iter().enumerate() {
-            write!(asked, "{}{}", projects[number * projects.len() / count], secret.expose_secret())?;
+            let project = projects[holder(number) * projects.len() / users.len()];
+            write!(asked, "{project}{}", secret.expose_secret())?;
         }
         asked.flush()?;
-        let tokens = secrets.iter().zip(&ids).enumerate();
-        self.insert(tokens.map(|(number, ((hash, secret), user))| {
-            Row::Token(Box::new(self.token(number, *user, secret.expose_secret())), *hash)
+        self.insert(secrets.iter().enumerate().map(|(number, (hash, secret))| {
+            Row::Token(Box::new(self.token(number, users[holder(number)], secret.expose_secret())), *hash)
         }))
-        .await?;
-        let texts: String = ids.iter().map(ToString::to_string).collect();
-        std::fs::write(files.users(), texts)?;
-        Ok(ids)
+        .await
     }
 
     /// Each project is owned by the first of its users and shared with the others.
@@ -254,7 +262,7 @@ impl Seeder {
     }
 
     fn token(&self, number: usize, user_id: UserId, secret: &str) -> ApiToken {
-        let created_at = self.moment(number, self.amounts.users);
+        let created_at = self.moment(number, self.amounts.tokens);
         let (head, tail) = ends(secret);
         ApiToken {
             id: TokenId::generate(created_at, random()),

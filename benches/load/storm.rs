@@ -200,14 +200,13 @@ pub(crate) async fn ask_each_once(address: SocketAddr, requests: Arc<Vec<Vec<u8>
     clients.join_all().await.into_iter().collect()
 }
 
-/// Hashes a second that the threads of this process compute, one on each core, the way the server
-/// does: `password::hash` in memory that is kept.
-pub(crate) fn bare_hashes(cost: Cost, duration: Duration) -> anyhow::Result<f64> {
-    let cores = thread::available_parallelism()?.get();
+/// Hashes a second that so many threads of this process compute, the way the server does:
+/// `password::hash` in memory that is kept.
+pub(crate) fn bare_hashes(cost: Cost, duration: Duration, threads: usize) -> anyhow::Result<f64> {
     let typed = Password::parse(PASSWORD).map_err(|error| anyhow!(error))?;
     let rates: Vec<f64> = thread::scope(|scope| {
         let hashing = |()| scope.spawn(|| hash_for(&typed, cost, duration));
-        let threads: Vec<_> = std::iter::repeat_n((), cores).map(hashing).collect();
+        let threads: Vec<_> = std::iter::repeat_n((), threads).map(hashing).collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or(f64::NAN)).collect()
     });
     Ok(rates.into_iter().sum())

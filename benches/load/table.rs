@@ -77,6 +77,12 @@ impl Line {
         Self { outcome: MISSED, ours: format!("failed: {why}"), ..Self::not_measured(figure, "") }
     }
 
+    /// The same figure, measured while the machine stood still.
+    pub(crate) fn disturbed(mut self) -> Self {
+        self.figure.push_str(" (the machine stood still meanwhile)");
+        self
+    }
+
     /// Whether its target was missed.
     pub(crate) fn is_missed(&self) -> bool {
         self.outcome == MISSED

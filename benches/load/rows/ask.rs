@@ -10,11 +10,12 @@ use crate::asking::{Asking, Tape};
 use crate::bench::Bench;
 use crate::directory::{Directory, Server};
 use crate::process::Cores;
-use crate::rounds::{Comparison, compare, take_turns};
+use crate::rounds::{Comparison, Pair, compare, take_turns};
 use crate::seed::{ASKED, ID_TEXT};
 use crate::storm;
 use crate::table::{Line, Target, progress};
 use crate::tape::Draw;
+use crate::wrk::Reading;
 
 /// The first row's request: an id of a project, then a token.
 pub(crate) fn authentication() -> Asking {
@@ -73,14 +74,7 @@ pub(crate) fn iron(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let directory = bench.filled(bench.plan.first)?;
     let Population { server, tape } = Population::new(bench, &directory, Draw::Uniform)?;
     let limit = bench.limit()?;
-    let pairs = take_turns(
-        bench.plan.pairs,
-        |round| bench.round(limit, &tape.script(round)),
-        |round| {
-            server.process.shorten_log()?;
-            bench.round(server.address, &tape.script(round))
-        },
-    )?;
+    let pairs = pairs(bench, (&limit, &tape), (&server, &tape))?;
     let (rate, p99) = (compare(&pairs, |reading| reading.rate), compare(&pairs, |reading| reading.p99));
     Ok(vec![
         Line::ratio("`iron` `GET /1/authentication`, 64 connections", "/s", rate, Target::AtLeast(0.85)),
@@ -97,15 +91,7 @@ pub(crate) fn jwt(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
         let asking = with_access_token(bench, &directory, kind)?;
         let tape = bench.tape(&directory.files().access(), &asking, Draw::Shuffled)?;
         warm_by(&server, &asking, &directory.files().access())?;
-        let pairs = take_turns(
-            bench.plan.pairs,
-            |round| bench.round(limit, &tape.script(round)),
-            |round| {
-                server.process.shorten_log()?;
-                bench.round(server.address, &tape.script(round))
-            },
-        )?;
-        let rate = compare(&pairs, |reading| reading.rate);
+        let rate = rates(bench, (&limit, &tape), (&server, &tape))?;
         lines.push(Line::ratio(format!("`jwt` `{}`, 10,000 sessions", kind.0), "/s", rate, Target::AtLeast(0.75)));
     }
     Ok(lines)
@@ -123,7 +109,7 @@ pub(crate) fn million(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     for (draw, name, target) in [(Draw::Zipf, "Zipf (s = 1)", 0.8), (Draw::Uniform, "uniform", 0.6)] {
         let few_tape = bench.tape(&few.files().asked(), &authentication(), draw)?;
         let many_tape = bench.tape(&many.files().asked(), &authentication(), draw)?;
-        let rate = against(bench, (&few_server, &few_tape), (&many_server, &many_tape))?;
+        let rate = rates(bench, (&few_server, &few_tape), (&many_server, &many_tape))?;
         let figure = format!("`million` the first row at {large} users, {name}, against {small}");
         lines.push(Line::ratio(figure, "/s", rate, Target::AtLeast(target)));
     }
@@ -133,16 +119,16 @@ pub(crate) fn million(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 
 pub(crate) fn revocations(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let without = bench.filled(bench.plan.first)?;
-    let with = bench.copied(&without, bench.plan.ended)?;
+    let with = bench.filled_with_ended(bench.plan.first, bench.plan.ended)?;
     let plain = Population::new(bench, &without, Draw::Uniform)?;
     let full = Population::new(bench, &with, Draw::Uniform)?;
-    let tokens = against(bench, (&plain.server, &plain.tape), (&full.server, &full.tape))?;
+    let tokens = rates(bench, (&plain.server, &plain.tape), (&full.server, &full.tape))?;
     let asking = with_access_token(bench, &without, ME)?;
     let tape = bench.tape(&without.files().access(), &asking, Draw::Shuffled)?;
     for server in [&plain.server, &full.server] {
         warm_by(server, &asking, &without.files().access())?;
     }
-    let access = against(bench, (&plain.server, &tape), (&full.server, &tape))?;
+    let access = rates(bench, (&plain.server, &tape), (&full.server, &tape))?;
     let ended = bench.plan.ended;
     Ok(vec![
         Line::ratio(
@@ -160,12 +146,15 @@ pub(crate) fn revocations(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     ])
 }
 
-/// The throughput of one server against another's, in rounds that take turns.
-fn against(bench: &Bench, other: (&Server, &Tape), ours: (&Server, &Tape)) -> anyhow::Result<Comparison> {
-    let round = |(server, tape): (&Server, &Tape), round| {
-        server.process.shorten_log()?;
-        bench.round(server.address, &tape.script(round))
+/// Rounds of two servers that take turns, each asked from a tape.
+fn pairs(bench: &Bench, limit: (&Server, &Tape), ours: (&Server, &Tape)) -> anyhow::Result<Vec<Pair<Reading>>> {
+    let round = |(server, tape): (&Server, &Tape), number| {
+        bench.round(server, Cores::Any, [&tape.warm_up(), &tape.round(number)])
     };
-    let pairs = take_turns(bench.plan.pairs, |number| round(other, number), |number| round(ours, number))?;
-    Ok(compare(&pairs, |reading| reading.rate))
+    take_turns(bench.plan.pairs, |number| round(limit, number), |number| round(ours, number))
+}
+
+/// The throughput of one server against another's.
+fn rates(bench: &Bench, limit: (&Server, &Tape), ours: (&Server, &Tape)) -> anyhow::Result<Comparison> {
+    Ok(compare(&pairs(bench, limit, ours)?, |reading| reading.rate))
 }

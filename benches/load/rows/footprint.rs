@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::ask::warm;
 use super::passwords::storm_on_fresh_server;
-use crate::bench::Bench;
-use crate::directory::{Directory, PROGRAM, Server};
+use crate::bench::{Bench, Plan};
+use crate::directory::{Directory, PROGRAM};
 use crate::process::{Cores, Running, free_address};
 use crate::rounds::median;
 use crate::table::{Line, Target, progress};
@@ -18,36 +18,14 @@ const STARTS: usize = 5;
 const HASH_MIB: f64 = 19.0;
 const STORM_MIB: f64 = 15.0;
 
-/// A server that rests.
-pub(crate) struct Idle {
-    server: Server,
-    since: Instant,
-}
-
-impl Idle {
-    pub(crate) fn begin(bench: &mut Bench) -> anyhow::Result<Self> {
-        let directory = bench.empty()?;
-        let server = directory.serve("", Cores::Any)?;
-        Ok(Self { server, since: Instant::now() })
-    }
-}
-
-/// A server on which many logged in, and its memory right after.
-pub(crate) struct Stormed {
-    pub(crate) server: Server,
-    pub(crate) memory: f64,
-    pub(crate) at: Instant,
-}
-
 pub(crate) fn memory(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
-    let idle = idle_memory(bench)?;
     let served = served_memory(bench)?;
-    let stormed = match bench.stormed.take() {
-        Some(stormed) => stormed,
-        None => storm_on_fresh_server(bench)?.0,
-    };
-    sleep((stormed.at + REST).saturating_duration_since(Instant::now()));
-    let later = stormed.server.process.resident_mebibytes()?;
+    let (stormed, _) = storm_on_fresh_server(bench)?;
+    let storm = stormed.process.resident_mebibytes()?;
+    let idle = bench.empty()?.serve("", Cores::Any)?;
+    progress("  resting");
+    sleep(REST);
+    let (idle, later) = (idle.process.resident_mebibytes()?, stormed.process.resident_mebibytes()?);
     let threads = f64::from(u32::try_from(available_parallelism()?.get())?);
     let allowed = (idle + HASH_MIB * threads + STORM_MIB).round();
     let large = bench.plan.large;
@@ -57,20 +35,11 @@ pub(crate) fn memory(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
         Line::value(
             "`memory` after a login storm (idle, 19 MiB a hashing thread, and 15)",
             "MiB",
-            stormed.memory,
+            storm,
             Target::AtMost(allowed),
         ),
-        Line::value("`memory` 15 s later", "MiB", later, Target::None),
+        Line::value("`memory` 15 s after that storm", "MiB", later, Target::None),
     ])
-}
-
-fn idle_memory(bench: &mut Bench) -> anyhow::Result<f64> {
-    let idle = match bench.idle.take() {
-        Some(idle) => idle,
-        None => Idle::begin(bench)?,
-    };
-    sleep((idle.since + REST).saturating_duration_since(Instant::now()));
-    idle.server.process.resident_mebibytes()
 }
 
 /// As the row `million` left it, or where that was not run, after every token was asked for once.
@@ -85,18 +54,25 @@ fn served_memory(bench: &mut Bench) -> anyhow::Result<f64> {
 }
 
 pub(crate) fn start(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
-    let filled = bench.filled(bench.plan.large)?;
+    let Plan { first, large, ended, .. } = bench.plan;
+    let filled = bench.filled(large)?;
+    // All ended sessions are read at the start.
+    let revoked = bench.filled_with_ended(first, ended)?;
     progress("  starting again and again");
-    let (mut empty, mut full) = (Vec::new(), Vec::new());
+    let mut times = [const { Vec::new() }; 3];
     for _ in 0..STARTS {
-        let fresh = bench.empty()?;
-        empty.push(time_of_start(bench, &fresh)?);
-        full.push(time_of_start(bench, &filled)?);
+        let directories = [bench.empty()?, filled.clone(), revoked.clone()];
+        for (times, directory) in times.iter_mut().zip(&directories) {
+            times.push(time_of_start(bench, directory)?);
+        }
     }
-    let large = bench.plan.large;
+    let [empty, full, ending] = times.map(median);
+    let name = |what: &str| format!("`start` to the first 200, {what}");
+    let revoked = name(&format!("{first} users and {ended} ended sessions"));
     Ok(vec![
-        Line::value("`start` to the first 200, empty directory", "ms", median(empty), Target::AtMost(100.0)),
-        Line::value(format!("`start` to the first 200, {large} users"), "ms", median(full), Target::AtMost(500.0)),
+        Line::value(name("empty directory"), "ms", empty, Target::AtMost(100.0)),
+        Line::value(name(&format!("{large} users")), "ms", full, Target::AtMost(500.0)),
+        Line::value(revoked, "ms", ending, Target::AtMost(500.0)),
     ])
 }
 

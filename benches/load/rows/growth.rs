@@ -1,5 +1,5 @@
-//! How the figures move with what there is: users, ended sessions, the cost of a hash. Told, not
-//! judged; with server and load generator on all cores, and on one each.
+//! How the figures move with what there is: users, tokens, ended sessions, the cost of a hash.
+//! Told, not judged; with server and load generator on all cores, and on one each.
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(crate) fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let sizes: &[usize] =
         if bench.plan.quick { &[1_000, 10_000, 100_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
     users(bench, sizes)?;
+    tokens(bench, sizes)?;
     ended(bench, sizes)?;
     hashes(bench)
 }
@@ -45,14 +46,26 @@ fn users(bench: &mut Bench, sizes: &[usize]) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn tokens(bench: &mut Bench, sizes: &[usize]) -> anyhow::Result<()> {
+    write("\n## The first row by API tokens, 1,000 users with as many each, drawn uniformly\n\n");
+    write("| tokens | cores | requests a second | p99 | memory after each was asked for once |\n");
+    write("| ---: | --- | ---: | ---: | ---: |\n");
+    for &tokens in sizes {
+        let directory = bench.empty()?;
+        directory.fill(Amounts { users: 1_000, tokens, projects: 100, ..Amounts::default() }, "")?;
+        first_row(bench, tokens, &directory)?;
+    }
+    Ok(())
+}
+
 fn ended(bench: &mut Bench, sizes: &[usize]) -> anyhow::Result<()> {
     write("\n## The first row by ended sessions on record, 1,000 users\n\n");
     write("| ended sessions | cores | requests a second | p99 | memory after each user was asked for once |\n");
     write("| ---: | --- | ---: | ---: | ---: |\n");
-    let base = bench.filled(bench.plan.small)?;
-    first_row(bench, 0, &base)?;
+    let none = bench.filled(bench.plan.small)?;
+    first_row(bench, 0, &none)?;
     for &count in sizes.iter().skip(1) {
-        let directory = bench.copied(&base, count)?;
+        let directory = bench.filled_with_ended(bench.plan.small, count)?;
         first_row(bench, count, &directory)?;
     }
     Ok(())
@@ -66,38 +79,32 @@ fn first_row(bench: &mut Bench, amount: usize, directory: &Directory) -> anyhow:
         let server = directory.serve("", *of_server)?;
         warm(&server, directory)?;
         let memory = server.process.resident_mebibytes()?;
-        let reading = bench.round_on(server.address, &tape.script(0), *of_client)?;
+        let reading = bench.round(&server, *of_client, [&tape.warm_up(), &tape.round(0)])?;
         write(&format!("| {amount} | {place} | {:.0} | {:.2} ms | {memory:.1} MiB |\n", reading.rate, reading.p99));
     }
     Ok(())
 }
 
 fn hashes(bench: &mut Bench) -> anyhow::Result<()> {
-    write("\n## Logins a second by the cost of a hash (one lane), 16 connections\n\n");
-    write("| memory | passes | bare hashes on all cores | logins | ratio |\n| ---: | ---: | ---: | ---: | ---: |\n");
-    for (mebibytes, passes) in [(19, 2), (19, 3), (46, 1), (64, 3)] {
-        progress(&format!("growth: logins at {mebibytes} MiB, {passes} passes"));
+    write("\n## Logins a second by the cost of a hash (one lane), four connections a core\n\n");
+    write("| memory | passes | the server's cores | bare hashes on as many | logins | ratio |\n");
+    write("| ---: | ---: | ---: | ---: | ---: | ---: |\n");
+    let seconds = bench.plan.seconds.max(2);
+    let all = available_parallelism()?.get();
+    for (mebibytes, passes) in [(19, 2), (19, 3), (46, 2), (64, 3)] {
         let cost = Cost::new(mebibytes * 1_024, passes, 1).map_err(|error| anyhow!(error))?;
-        let seconds = bench.plan.seconds.max(2);
-        let bare = bare_hashes(cost, Duration::from_secs(seconds))?;
-        let logins = logins_at(bench, mebibytes, passes, seconds)?;
-        let ours = logins.map_or_else(|| "refused by the configuration".to_owned(), |rate| format!("{rate:.1}/s"));
-        let ratio = logins.map_or_else(|| "–".to_owned(), |rate| format!("{:.2}", rate / bare));
-        write(&format!("| {mebibytes} MiB | {passes} | {bare:.1}/s | {ours} | {ratio} |\n"));
+        let more = format!("[passwords]\nmemory_kib = {}\niterations = {passes}", mebibytes * 1_024);
+        let directory = bench.empty()?;
+        directory.fill(Amounts { users: 1_000, tokens: 1_000, projects: 100, ..Amounts::default() }, &more)?;
+        for (place, count) in [(Cores::Any, all), (Cores::Only(0), 1)] {
+            progress(&format!("growth: logins at {mebibytes} MiB, {passes} passes, cores: {count}"));
+            let bare = bare_hashes(cost, Duration::from_secs(seconds), count)?;
+            let server = directory.serve(&more, place)?;
+            logins_a_second(&server, 4 * count, 1)?;
+            let ours = logins_a_second(&server, 4 * count, seconds)?;
+            let ratio = ours / bare;
+            write(&format!("| {mebibytes} MiB | {passes} | {count} | {bare:.1}/s | {ours:.1}/s | {ratio:.2} |\n"));
+        }
     }
     Ok(())
-}
-
-/// `None` where the configuration takes no such cost.
-fn logins_at(bench: &mut Bench, mebibytes: u32, passes: u32, seconds: u64) -> anyhow::Result<Option<f64>> {
-    let kibibytes = mebibytes * 1_024;
-    let more = format!("[passwords]\nmemory_kib = {kibibytes}\niterations = {passes}");
-    let directory = bench.empty()?;
-    let amounts = Amounts { users: 100, projects: 10, sessions: 0, refreshes: 0, ended: 0 };
-    let server = match directory.fill(amounts, &more).and_then(|()| directory.serve(&more, Cores::Any)) {
-        Err(error) if error.to_string().contains("passwords.iterations") => return Ok(None),
-        other => other?,
-    };
-    logins_a_second(&server, 16, 1)?;
-    logins_a_second(&server, 16, seconds).map(Some)
 }

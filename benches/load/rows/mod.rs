@@ -6,7 +6,6 @@ mod growth;
 mod passwords;
 mod refresh;
 
-pub(crate) use footprint::{Idle, Stormed};
 pub(crate) use growth::run as growth;
 
 use crate::bench::Bench;

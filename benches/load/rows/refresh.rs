@@ -27,37 +27,31 @@ impl Runs {
     fn round(
         &mut self,
         bench: &Bench,
-        server: (std::net::SocketAddr, &Directory),
+        (server, directory): (&Server, &Directory),
         path: &'static str,
     ) -> anyhow::Result<Reading> {
-        let (address, directory) = server;
-        if bench.plan.warm_up > 0 {
-            bench.wrk(address, &self.script(directory, path), bench.plan.warm_up)?;
-        }
-        bench.wrk(address, &self.script(directory, path), bench.plan.seconds)
+        let [warm_up, round] = [(); 2].map(|()| self.script(directory, path));
+        bench.round(server, Cores::Any, [&warm_up, &round])
     }
 }
 
 pub(crate) fn refresh(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let filled = bench.filled(bench.plan.small)?;
     // Copies: a session moves on with each refresh, and another row may need it as it was.
-    let (shared, alone) = (bench.copied(&filled, 0)?, bench.copied(&filled, 0)?);
+    let (shared, alone) = (bench.copied(&filled)?, bench.copied(&filled)?);
     let server = shared.serve("", Cores::Any)?;
-    let single = one_commit_a_request(&alone)?;
-    let limit = bench.limit()?;
+    let single = alone.serve("commit_group = 1", Cores::Any)?;
+    let limit_server = bench.limit()?;
     let (mut ours_runs, mut limit_runs, mut single_runs) = (Runs(0), Runs(0), Runs(0));
     let (mut updates, mut commits) = (Vec::new(), Vec::new());
     for _ in 0..bench.plan.pairs {
-        let limit = limit_runs.round(bench, (limit, &shared), "/update")?;
-        let ours = ours_runs.round(bench, (server.address, &shared), PATH)?;
+        let limit = limit_runs.round(bench, (&limit_server, &shared), "/update")?;
+        let ours = ours_runs.round(bench, (&server, &shared), PATH)?;
         updates.push(Pair { limit, ours });
-        if let Some(single) = &single {
-            let limit = single_runs.round(bench, (single.address, &alone), PATH)?;
-            commits.push(Pair { limit, ours });
-        }
+        let limit = single_runs.round(bench, (&single, &alone), PATH)?;
+        commits.push(Pair { limit, ours });
     }
     let rate = |reading: &Reading| reading.rate;
-    let name = "`refresh` refreshes, against one commit a request";
     Ok(vec![
         Line::ratio(
             "`refresh` refreshes, against bare axum with one grouped update each",
@@ -65,19 +59,11 @@ pub(crate) fn refresh(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
             compare(&updates, rate),
             Target::AtLeast(0.6),
         ),
-        if single.is_some() {
-            Line::ratio(name, "/s", compare(&commits, rate), Target::AtLeast(2.0))
-        } else {
-            Line::not_measured(name, "this server has no setting `commit_group`")
-        },
+        Line::ratio(
+            "`refresh` refreshes, against one commit a request",
+            "/s",
+            compare(&commits, rate),
+            Target::AtLeast(2.0),
+        ),
     ])
-}
-
-/// The same server with one commit a request; `None` where there is no such setting.
-fn one_commit_a_request(directory: &Directory) -> anyhow::Result<Option<Server>> {
-    match directory.serve("commit_group = 1", Cores::Any) {
-        Ok(server) => Ok(Some(server)),
-        Err(error) if error.to_string().contains("unknown key \"commit_group\"") => Ok(None),
-        Err(error) => Err(error),
-    }
 }
