@@ -1,4 +1,5 @@
-//! Follows the changes that other processes commit.
+//! Follows the changes that are committed. Those of this process are applied at their commit already; here
+//! they come a second time, which makes what they touched be read once more than needed.
 
 use std::sync::{Arc, Weak};
 use std::thread;

@@ -1,5 +1,5 @@
 //! Inserts many rows at once, in transactions of some hundreds, by the same functions that insert
-//! one. For imports and measurements: it checks nothing that an action would have checked before.
+//! one. What measurements are taken on is filled so; it checks nothing that an action would have checked before.
 
 use super::{NewSession, NewToken, NewUser, Store, Tx, projects, sessions, shares, tokens, users};
 use crate::clock::Timestamp;
