@@ -32,7 +32,7 @@ use crate::standstill::Watch;
 use crate::table::{Line, progress, write};
 
 /// A run that takes longer stands still somewhere: either takes about ten minutes on two cores.
-const LONGEST: Duration = Duration::from_mins(15);
+const LONGEST: Duration = Duration::from_mins(25);
 const LONGEST_GROWTH: Duration = Duration::from_mins(40);
 /// How often a row is measured before its lines say that the machine stood still each time.
 const ATTEMPTS: usize = 3;

@@ -43,8 +43,8 @@ impl OpenError {
     pub(crate) fn of_store(error: &Error) -> Self {
         match error {
             Error::Unavailable(cause) => Self(format!(
-                "{cause}: if the disk is full, free some space; if the database is damaged, stop every doorward on it, \
-                 keep a copy, and restore it from a backup"
+                "{cause}: if another process holds it, wait for that to end; if the disk is full, free some space; if the \
+                 database is damaged, stop every doorward on it, keep a copy, and restore it from a backup"
             )),
             other => Self::new(other),
         }

@@ -123,7 +123,7 @@ fn explain(error: Error, subject: Subject<'_>) -> String {
             format!("too many wait already: try again in {} s", wait.as_millis().div_ceil(1_000).max(1))
         }
         Error::Unavailable(cause) => {
-            format!("the store cannot be used: {cause}: mend that, then try again; nothing was changed")
+            format!("{cause}: mend that, then try again; nothing was changed")
         }
         Error::Internal(cause) => format!("{cause}: this is a fault of doorward; nothing was changed"),
         // These are for callers with credentials, and the operator needs none.

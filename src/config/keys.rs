@@ -168,7 +168,7 @@ const KEYS: &[Key] = {
         unset("mail.verify_url", Text, "The link in verification mails; the token is put at its end. Not set: `{public_url}/verify-email?token=`."),
         key("mail.reset_lifetime", Text, "10m", "How long a password reset link works."),
         key("mail.verification_lifetime", Text, "24h", "How long a verification link works."),
-        key("http.header_timeout", Text, "10s", "A client must have sent its request's headers within this time."),
+        key("http.header_timeout", Text, "10s", "A client must have sent its request's headers, or go on taking its answer, within this time; by HTTP/2, ask within six times as long."),
         key("http.body_timeout", Text, "15s", "A client must have sent its request's body within this time."),
         key("http.body_limit", Integer, "1048576", "The longest body taken, in bytes."),
         key("http.shutdown_grace", Text, "10s", "How long a stopping server waits for requests to end."),

@@ -138,14 +138,14 @@ impl HeapSize for Arc<HashSet<TokenHash>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::domain::caller::Principal;
-    use crate::domain::error::{Error, Result};
+    use crate::domain::error::Result;
     use crate::domain::id::TokenId;
     use crate::secret::unique;
     use crate::store::TokenHit;
-
-    const NOT_KEPT: Error = Error::NotFound;
 
     fn hit() -> TokenHit {
         let holder = Principal { id: UserId::from_bytes(unique()), is_admin: false };
@@ -171,12 +171,17 @@ mod tests {
         for project in &projects {
             caches.projects.get_or_load(*project, async || Ok(Some(access()))).await?;
         }
+        let missed = AtomicUsize::new(0);
         for token in tokens {
-            caches.tokens.get_or_load(token, async || Err(NOT_KEPT)).await?;
+            let load = async || Ok(missed.fetch_add(1, Ordering::Relaxed)).map(|_| None);
+            caches.tokens.get_or_load(token, load).await?;
         }
         for project in projects {
-            caches.projects.get_or_load(project, async || Err(NOT_KEPT)).await?;
+            let load = async || Ok(missed.fetch_add(1, Ordering::Relaxed)).map(|_| None);
+            caches.projects.get_or_load(project, load).await?;
         }
+        // With many cores a cache has many parts, of which some get more than their share.
+        assert!(missed.load(Ordering::Relaxed) < 5_000, "{missed:?} of 110,000 were read again");
         Ok(())
     }
 }

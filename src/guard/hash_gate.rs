@@ -32,7 +32,8 @@ pub struct GateSettings {
     pub cost: Cost,
     /// How many hashes at once; by default as many as cores and memory allow.
     pub threads: Option<usize>,
-    /// A request that would wait longer than this is refused on arrival.
+    /// A request that would wait longer than this is refused: on arrival as far as it can be foreseen, else when its
+    /// turn comes.
     pub max_wait: Duration,
 }
 
@@ -56,7 +57,7 @@ pub struct Readings {
     pub waiting: usize,
     /// Hashes computed since the start.
     pub computed: u64,
-    /// Requests refused since the start because the queue was too long.
+    /// Requests refused since the start because their wait would have been, or was, too long.
     pub refused: u64,
     /// Bytes of memory kept for the next hashes.
     pub kept_bytes: usize,
@@ -124,7 +125,7 @@ impl HashGate {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] at once where the wait would be too long.
+    /// [`Error::Busy`] where the wait would be too long, as a rule at once.
     pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash> {
         let plan = Arc::clone(&self.0.plan);
         self.submit(move |workspace| plan.hash(password.password(), workspace)).await
@@ -135,7 +136,7 @@ impl HashGate {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] at once where the wait would be too long.
+    /// [`Error::Busy`] where the wait would be too long, as a rule at once.
     pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verdict> {
         let plan = Arc::clone(&self.0.plan);
         self.submit(move |workspace| plan.verify(&password, stored.as_ref(), workspace)).await

@@ -1,5 +1,5 @@
 //! Who is connected: whoever keeps the server waiting for a request is sent away, and all are told
-//! when it stops. A request costs two counts here and no timer, however many there are a second.
+//! when it stops. A request costs some counts here and no timer, however many there are a second.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -165,7 +165,7 @@ impl Seat {
 
     /// What a client is to be told that has let the server wait for so long.
     fn due(&self, now: u32) -> Order {
-        if self.engaged.load(Ordering::Relaxed) > 0 {
+        if self.engaged.load(Ordering::Acquire) > 0 {
             return Order::GoOn;
         }
         let silent = now.wrapping_sub(self.since.load(Ordering::Relaxed));
@@ -225,7 +225,7 @@ pub(super) struct Engaged(Arc<Seat>);
 impl Drop for Engaged {
     fn drop(&mut self) {
         self.0.touch();
-        self.0.engaged.fetch_sub(1, Ordering::Relaxed);
+        self.0.engaged.fetch_sub(1, Ordering::Release);
     }
 }
 

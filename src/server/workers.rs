@@ -11,8 +11,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 /// Where other programs take turns on the cores, too, a thread that has to wait holds up its own
-/// connections alone: the more threads, the fewer those are. The slowest answers of a hundred came in
-/// half the time with two a core.
+/// connections alone: the more threads, the fewer those are.
 const THREADS_A_CORE: usize = 2;
 
 /// Threads that answer; they end when this is dropped, with whatever they are at.

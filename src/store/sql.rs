@@ -328,10 +328,11 @@ fn unreadable(text: &str, index: usize) -> Error {
 /// What a driver's error means. The cause is for the log.
 pub(crate) fn fault(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::Unavailable("the database is locked by another process".to_owned())
+        }
         Some(
-            ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::DiskFull
+            ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::ReadOnly
             | ErrorCode::CannotOpen

@@ -172,7 +172,7 @@ impl Desk {
     /// Runs one job; what it changed comes back where it stands.
     fn savepoint(&self, connection: &Connection, job: &mut dyn Job) -> Vec<Change> {
         if connection.is_autocommit() {
-            // A full disk has undone the transaction: a savepoint outside of one would commit alone.
+            // A fault has undone the transaction: a savepoint outside of one would commit alone.
             job.fail(undone());
             return Vec::new();
         }
