@@ -19,6 +19,10 @@ use limits::Limits;
 use queue::{Job, Queue};
 use worker::Worker;
 
+/// Who is refused learns of it after so long: a client that comes again at once would otherwise take the cores from
+/// the hashes that others wait for.
+const REFUSED_AFTER: Duration = Duration::from_millis(50);
+
 /// Memory without work is given back after this long.
 const RELEASE_AFTER: Duration = Duration::from_secs(10);
 
@@ -32,7 +36,7 @@ pub struct GateSettings {
     pub cost: Cost,
     /// How many hashes at once; by default as many as cores and memory allow.
     pub threads: Option<usize>,
-    /// A request that would wait longer than this is refused: on arrival as far as it can be foreseen, else when its
+    /// A request that would wait longer than this is refused: soon after its arrival as far as that can be foreseen, else when its
     /// turn comes.
     pub max_wait: Duration,
 }
@@ -125,7 +129,7 @@ impl HashGate {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] where the wait would be too long, as a rule at once.
+    /// [`Error::Busy`] where the wait would be too long, as a rule after a moment.
     pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash> {
         let plan = Arc::clone(&self.0.plan);
         self.submit(move |workspace| plan.hash(password.password(), workspace)).await
@@ -136,7 +140,7 @@ impl HashGate {
     ///
     /// # Errors
     ///
-    /// [`Error::Busy`] where the wait would be too long, as a rule at once.
+    /// [`Error::Busy`] where the wait would be too long, as a rule after a moment.
     pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verdict> {
         let plan = Arc::clone(&self.0.plan);
         self.submit(move |workspace| plan.verify(&password, stored.as_ref(), workspace)).await
@@ -162,7 +166,11 @@ impl HashGate {
         let work = Box::new(move |workspace: Option<&mut Workspace>| {
             let _ = answer.send(workspace.map(work));
         });
-        self.0.queue.push(Job { caller: Arc::downgrade(&caller), arrived, work }).map_err(|wait| self.refuse(wait))?;
+        if let Err(wait) = self.0.queue.push(Job { caller: Arc::downgrade(&caller), arrived, work }) {
+            let refused = self.refuse(wait);
+            tokio::time::sleep(REFUSED_AFTER).await;
+            return Err(refused);
+        }
         let result = result.await;
         drop(caller);
         result

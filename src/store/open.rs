@@ -114,6 +114,10 @@ pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// What a reading connection keeps of the database: the upper floors of its indexes. Each thread that
+/// answers has one, and the operating system keeps the rest once for all of them.
+const READERS_PAGES_KIB: i32 = 1_000;
+
 /// A connection that cannot write.
 pub(super) fn for_reading(path: &PathBuf) -> Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
@@ -121,6 +125,7 @@ pub(super) fn for_reading(path: &PathBuf) -> Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "cache_size", -READERS_PAGES_KIB)?;
         keep_plans(&connection)?;
         Ok(connection)
     };

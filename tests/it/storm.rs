@@ -38,7 +38,7 @@ struct Bounds {
 const OPTIMISED: Bounds = Bounds {
     check_median: Duration::from_millis(2),
     check_p99: Duration::from_millis(6),
-    busy_median: Duration::from_millis(50),
+    busy_median: Duration::from_millis(75),
     busy_p99: Duration::from_millis(100),
     other_max: Duration::from_millis(2_500),
 };
