@@ -28,12 +28,6 @@ impl BodyLimits {
     }
 }
 
-impl Default for BodyLimits {
-    fn default() -> Self {
-        Self { bytes: 1024 * 1024, timeout: Duration::from_secs(10) }
-    }
-}
-
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {

@@ -86,7 +86,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What `body` returns, or that the store is busy or cannot be used.
+    /// What `body` returns, or that the store cannot be used.
     pub async fn write<T, F>(&self, body: F) -> Result<T>
     where
         T: Send + 'static,
