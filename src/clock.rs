@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
@@ -105,12 +105,14 @@ fn micros_of(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Where the time comes from: the system, or a hand that a test moves.
+/// Where the time comes from: the system, another machine, or a hand that a test moves.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The system's real-time clock.
     #[default]
     System,
+    /// Goes at the pace of this machine, and is set by another one's clock.
+    Following(Arc<Following>),
     /// Stands still until moved.
     Manual(Arc<AtomicI64>),
 }
@@ -122,11 +124,37 @@ impl Clock {
         Self::Manual(Arc::new(AtomicI64::new(start.0)))
     }
 
+    /// A clock that shows the system's time until [`Clock::follow`] sets it.
+    #[must_use]
+    pub fn following() -> Self {
+        Self::Following(Arc::new(Following { begun: Instant::now(), ahead: AtomicI64::new(system_now().0) }))
+    }
+
+    /// Sets a following clock: the other one showed `there` between `sent`, as [`Clock::own`] had it,
+    /// and now. It is left alone where that may be so already.
+    pub fn follow(&self, there: Timestamp, sent: Timestamp) {
+        let Self::Following(following) = self else { return };
+        let (least, most) = (there.0.saturating_sub(self.own().0), there.0.saturating_sub(sent.0));
+        if !(least..=most).contains(&following.ahead.load(Ordering::Acquire)) {
+            following.ahead.store(least.midpoint(most), Ordering::Release);
+        }
+    }
+
+    /// What a following clock shows before it is set right; of the others, the present moment.
+    #[must_use]
+    pub fn own(&self) -> Timestamp {
+        match self {
+            Self::Following(following) => Timestamp(micros_of(following.begun.elapsed())),
+            other => other.now(),
+        }
+    }
+
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
+            Self::Following(following) => Timestamp(self.own().0 + following.ahead.load(Ordering::Acquire)),
             Self::Manual(hand) => Timestamp(hand.load(Ordering::SeqCst)),
         }
     }
@@ -137,6 +165,14 @@ impl Clock {
             hand.fetch_add(micros_of(span), Ordering::SeqCst);
         }
     }
+}
+
+/// The state of [`Clock::Following`].
+#[derive(Debug)]
+pub struct Following {
+    begun: Instant,
+    /// What the other clock showed when this began.
+    ahead: AtomicI64,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
@@ -172,6 +208,21 @@ mod tests {
                 format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
             let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).unwrap();
             prop_assert_eq!(Timestamp::from_micros(micros).rfc3339(), moment.format(description).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_following_clock_is_set_by_another_and_left_alone_while_it_may_be_right() {
+        let clock = Clock::following();
+        assert!(clock.now().since(system_now()) < Duration::from_secs(1));
+        for there in [system_now().plus(Duration::from_hours(24)), system_now().minus(Duration::from_hours(24))] {
+            clock.follow(there, clock.own());
+            let shown = clock.now();
+            assert!(there.minus(Duration::from_secs(1)) < shown && shown < there.plus(Duration::from_secs(1)));
+            // A slow answer that fits.
+            let before = clock.own().minus(Duration::from_secs(4));
+            clock.follow(clock.now().minus(Duration::from_secs(2)), before);
+            assert!(clock.now().since(shown) < Duration::from_secs(1));
         }
     }
 

@@ -61,7 +61,7 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         None => None,
     };
     let (id, now) = (user.id, app.now());
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -133,7 +133,7 @@ pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password
     if own {
         prove_oneself(app, caller, &user, current_password).await?;
     }
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -189,7 +189,7 @@ pub async fn change_profile(
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, origin);
     let (id, now) = (user.id, app.now());
-    let (standing, beginning, user) = credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    let (standing, beginning, user) = credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         let standing = sessions::live(tx, session_id, now).await?;
         let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if let Some(username) = &new_username {

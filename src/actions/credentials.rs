@@ -8,7 +8,7 @@ use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
 use crate::domain::user::User;
 use crate::guard::Profile;
-use crate::store::{self, Tx};
+use crate::store::{self, Reads, Tx};
 
 /// The caller that a token identifies, in whatever dialect it was given out.
 ///
@@ -60,7 +60,27 @@ pub async fn use_project(app: &App, caller: &Caller, project: ProjectId) -> Resu
 pub(super) async fn write_as<T, F>(app: &App, caller: &Caller, body: F) -> Result<T>
 where
     T: Send + 'static,
-    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
+{
+    let caller = *caller;
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            still_stands(tx.shared(), &caller).await?;
+            body(tx).await
+        })
+        .await
+}
+
+/// Like [`write_as`], where `body` may change the caller's own account: nobody else depends on it
+/// meanwhile.
+///
+/// # Errors
+///
+/// As [`write_as`].
+pub(super) async fn write_as_oneself<T, F>(app: &App, caller: &Caller, body: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
     let caller = *caller;
     app.store()
@@ -73,17 +93,17 @@ where
 
 /// Whether nothing ended the credential since it was checked. That it expired meanwhile is no
 /// matter: it had not when it was shown.
-async fn still_stands(tx: &Tx<'_>, caller: &Caller) -> Result<()> {
+async fn still_stands(reads: &Reads<'_>, caller: &Caller) -> Result<()> {
     const ENDED: Error = Error::Unauthenticated(Unauthenticated::Ended);
     let Ok(id) = caller.require_user() else { return Ok(()) };
-    let user = store::users::find(tx, id).await?.filter(User::is_active).ok_or(ENDED)?;
+    let user = store::users::find(reads, id).await?.filter(User::is_active).ok_or(ENDED)?;
     let stands = match caller.credential() {
         Credential::Session { id, version, .. } => {
-            let session = store::sessions::find(tx, id).await?;
+            let session = store::sessions::find(reads, id).await?;
             let unended = session.is_some_and(|session| session.ended_at.is_none());
             unended && user.credential_version == version
         }
-        Credential::ApiToken { id, .. } => store::tokens::find(tx, id).await?.is_some(),
+        Credential::ApiToken { id, .. } => store::tokens::find(reads, id).await?.is_some(),
         Credential::Operator => true,
     };
     if !stands {

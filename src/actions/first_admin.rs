@@ -59,6 +59,7 @@ pub async fn ensure(app: &App) -> Result<FirstAdmin> {
         .store()
         .write(async move |tx: &Tx<'_>| {
             // Two servers may start at once on one empty store.
+            store::counters::hold(tx, store::counters::ADMINISTRATORS).await?;
             if store::users::any(tx).await? {
                 return Ok(None);
             }

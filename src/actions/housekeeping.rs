@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::keys;
 use crate::app::App;
 use crate::domain::error::Result;
 use crate::store::{self, Tx};
@@ -37,6 +38,7 @@ pub async fn sweep(app: &App) -> Result<bool> {
     if is_done {
         // It looks at all that is in memory: once is enough, after the last batch.
         app.guard().sweep(now);
+        keys::retire(app).await?;
     }
     Ok(!is_done)
 }

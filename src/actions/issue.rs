@@ -37,6 +37,7 @@ pub struct Issued {
 }
 
 /// A session that is about to be inserted, with what its tokens need.
+#[derive(Clone)]
 pub(super) struct Beginning {
     id: SessionId,
     dialect: Dialect,
@@ -54,7 +55,7 @@ impl Beginning {
             dialect,
             now,
             expires_at: now.plus(app.settings().lifetimes(dialect).session),
-            key_id: app.keyring().current_root_id(),
+            key_id: app.keyring().current_root_id(now),
             origin: origin.clone(),
         }
     }

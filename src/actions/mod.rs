@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod first_admin;
 pub mod housekeeping;
 mod issue;
+pub mod keys;
 pub mod policy;
 pub mod projects;
 pub mod recovery;

@@ -45,7 +45,7 @@ pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option
         created_at: now,
     };
     credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
-        users::reread(tx, owner).await?;
+        users::reread(tx.shared(), owner).await?;
         store::projects::insert(tx, &project).await?;
         Ok(SharedProject { project, shared_with: Vec::new() })
     })
@@ -106,7 +106,7 @@ pub async fn list(
 }
 
 /// A change of some of a project's fields.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct UpdateProject {
     /// Another name.
     pub name: Option<ProjectName>,
@@ -115,7 +115,7 @@ pub struct UpdateProject {
 }
 
 /// The fields of a project that administrators set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct ProjectAdministration {
     /// `type` on the wire.
     pub kind: Option<String>,
@@ -217,7 +217,7 @@ pub async fn set_sharing(
     credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
         let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
         for user in &with {
-            let user = users::find(tx, user).await?.ok_or(Error::NotFound)?.id;
+            let user = users::find(tx.shared(), user).await?.ok_or(Error::NotFound)?.id;
             match sharing {
                 // The owner has it anyway.
                 Sharing::Share if user == owner => {}

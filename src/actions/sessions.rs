@@ -32,7 +32,8 @@ enum Outcome {
 /// [`Error::BadToken`] where it is forged, over or reused.
 pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> {
     let claims = app.keyring().verify_refresh(token).ok_or(Error::BadToken)?;
-    let (now, grace, key_id) = (app.now(), app.settings().sessions.rotation_grace, app.keyring().current_root_id());
+    let (now, grace) = (app.now(), app.settings().sessions.rotation_grace);
+    let key_id = app.keyring().current_root_id(now);
     let address = origin.address.map(|address| address.to_string());
     let outcome = app
         .store()

@@ -54,7 +54,7 @@ pub async fn create(app: &App, caller: &Caller, input: CreateToken) -> Result<Cr
     draft.token.admin = input.admin;
     draft.token.expires_at = input.expires_at;
     credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
-        users::reread(tx, owner).await?;
+        users::reread(tx.shared(), owner).await?;
         draft.insert(tx).await
     })
     .await
@@ -71,6 +71,7 @@ async fn owner(app: &App, caller: &Caller, wanted: Option<&UserRef>) -> Result<U
 }
 
 /// A token on its way into a transaction.
+#[derive(Clone)]
 pub(super) struct Draft {
     pub(super) token: ApiToken,
     secret_hash: [u8; 32],

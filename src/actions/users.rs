@@ -81,8 +81,8 @@ pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Res
 }
 
 /// The user as the transaction has it now.
-pub(super) async fn reread(tx: &Tx<'_>, id: UserId) -> Result<User> {
-    store::users::find(tx, id).await?.ok_or(Error::NotFound)
+pub(super) async fn reread(reads: &Reads<'_>, id: UserId) -> Result<User> {
+    store::users::find(reads, id).await?.ok_or(Error::NotFound)
 }
 
 /// Lets a user sign in, or not, for an administrator. Disabling ends all sessions for good.
@@ -116,6 +116,9 @@ pub(super) async fn change_status(tx: &Tx<'_>, user: &User, status: Status, now:
 /// Refuses what would leave no active administrator.
 pub(super) async fn keep_an_administrator(tx: &Tx<'_>, user: &User) -> Result<()> {
     let counts = user.is_admin() && user.is_active();
+    if counts {
+        store::counters::hold(tx, store::counters::ADMINISTRATORS).await?;
+    }
     if counts && !store::users::another_admin_exists(tx, user.id).await? {
         return Err(Error::LastAdministrator);
     }

@@ -10,7 +10,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::OpenError;
 use crate::clock::Timestamp;
-use crate::config::Settings;
+use crate::domain::error::Error;
+use crate::domain::token::Algorithm;
 use crate::store::key_file::{self, KEY_FILE};
 use crate::store::key_material::KeyMaterial;
 use crate::store::{self, Store, Tx};
@@ -28,10 +29,11 @@ pub enum Presence {
     MadeWithNewKeys,
 }
 
-/// Makes and checks the directory. While the result is kept, no other process sets it up.
-pub(super) fn prepare(path: &Path, presence: Presence) -> Result<File, OpenError> {
+/// Makes and checks the directory. While the result is kept, no other process sets it up. `has_keys`
+/// where the keys are in it, and so a missing directory is a missing store.
+pub(super) fn prepare(path: &Path, presence: Presence, has_keys: bool) -> Result<File, OpenError> {
     let shown = path.display();
-    if presence == Presence::Required && !path.join(KEY_FILE).exists() {
+    if has_keys && presence == Presence::Required && !path.join(KEY_FILE).exists() {
         return Err(OpenError(format!(
             "there is no doorward data in {shown}: name its directory with --data-dir, or start `doorward serve` once to make it"
         )));
@@ -71,35 +73,39 @@ fn restrict(directory: &File) -> io::Result<()> {
     directory.set_permissions(Permissions::from_mode(OWNER_ONLY))
 }
 
-/// The keys of this directory, made where both keys and database are new.
+/// Held by whoever replaces the keys at `path`.
+pub(super) fn alone(path: &Path) -> Result<File, Error> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let lock = || -> io::Result<File> {
+        let directory = File::open(directory)?;
+        flock(&directory, FlockOperation::LockExclusive)?;
+        Ok(directory)
+    };
+    lock().map_err(|error| Error::Unavailable(format!("{} cannot be locked ({error})", directory.display())))
+}
+
+/// The keys in the file at `path`, made where both keys and database are new.
 pub(super) async fn keys(
-    settings: &Settings,
+    path: &Path,
     store: &Store,
+    algorithm: Algorithm,
     presence: Presence,
     now: Timestamp,
 ) -> Result<KeyMaterial, OpenError> {
-    let path = settings.data_dir.join(KEY_FILE);
     let known = store::meta::find(&store.reads(), store::meta::KEY_FILE).await;
     let known = known.map_err(|error| OpenError::of_store(&error))?;
-    let found = key_file::read(&path).map_err(OpenError::new)?;
-    let algorithm = settings.tokens.algorithm;
+    let found = key_file::read(path).map_err(OpenError::new)?;
     let keys = match (found, &known) {
-        (None, Some(_)) if presence != Presence::MadeWithNewKeys => return Err(lost(&path)),
+        (None, Some(_)) if presence != Presence::MadeWithNewKeys => return Err(lost(path)),
         (None, _) => {
             let keys = KeyMaterial::generate(algorithm, now).map_err(OpenError::new)?;
-            key_file::write(&path, &keys).map_err(OpenError::new)?;
+            key_file::write(path, &keys).map_err(OpenError::new)?;
             keys
         }
         (Some(keys), Some(known)) if keys.file_id != *known && presence != Presence::MadeWithNewKeys => {
-            return Err(foreign(&path));
+            return Err(foreign(path));
         }
-        // A command beside the server may not have its configuration: it changes no keys.
-        (Some(keys), _) if keys.algorithm() == Some(algorithm) || presence == Presence::Required => keys,
-        (Some(keys), _) => {
-            let keys = keys.with_signing_key(algorithm, now).map_err(OpenError::new)?;
-            key_file::write(&path, &keys).map_err(OpenError::new)?;
-            keys
-        }
+        (Some(keys), _) => keys,
     };
     if known.as_ref() != Some(&keys.file_id) {
         let id = keys.file_id.clone();

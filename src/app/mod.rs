@@ -2,7 +2,10 @@
 //! settings, in one handle that is cheap to clone. Decides nothing.
 
 mod data_dir;
+mod database;
 mod errand;
+mod keys;
+mod lifetimes;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,20 +14,22 @@ use tokio::sync::mpsc;
 
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
+use self::keys::KeySafe;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 pub use crate::config::{Registration, SuperUser};
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Cost;
-use crate::domain::session::Dialect;
+use crate::domain::session::Lifetimes;
 use crate::guard::Guard;
 use crate::guard::caches::Caches;
 use crate::guard::hash_gate::{GateSettings, HashGate};
 use crate::guard::jwt::Realm;
-use crate::guard::keyring::Keyring;
+use crate::guard::keyring::{Keyring, Purpose};
 use crate::mail::Mailer;
 use crate::secret::random;
-use crate::store::{self, CommitHook, Commits, Store};
+use crate::store::key_material::KeyMaterial;
+use crate::store::{CommitHook, Commits, Store};
 
 /// How many errands may wait.
 const ERRANDS: usize = 1_024;
@@ -60,7 +65,10 @@ struct Inner {
     public_url: String,
     clock: Clock,
     store: Store,
+    safe: KeySafe,
     keyring: Keyring,
+    purpose: Purpose,
+    longest: Lifetimes,
     guard: Guard,
     gate: HashGate,
     mailer: Mailer,
@@ -80,19 +88,22 @@ impl App {
         clock: Clock,
         presence: Presence,
     ) -> Result<(Self, Errands), OpenError> {
-        let _alone = data_dir::prepare(&settings.data_dir, presence)?;
+        let safe = KeySafe::of(&settings)?;
+        // Where the database has a clock that several nodes judge by, it is theirs.
+        let clock = match clock {
+            Clock::System if safe.is_shared() => Clock::following(),
+            clock => clock,
+        };
+        let _alone = data_dir::prepare(&settings.data_dir, presence, !safe.is_shared())?;
         let caches = Arc::new(OnceLock::<Arc<Caches>>::new());
         let commits = Commits { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
-        let store = Store::open(settings.database_path(), commits).map_err(OpenError::new)?;
-        let keys = data_dir::keys(&settings, &store, presence, clock.now()).await?;
-        let realm = Realm {
-            issuer: settings.issuer(&public_url).to_owned(),
-            audience: settings.audience(&public_url).to_owned(),
-        };
-        let keyring = Keyring::from_material(&keys, realm).map_err(OpenError::new)?;
-        let longest = longest_lifetime(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
+        let store = Store::open(database::location(&settings)?, commits).await.map_err(OpenError::new)?;
+        let keys = safe.open(&store, settings.tokens.algorithm, presence, clock.now()).await?;
+        let purpose = purpose(&settings, &public_url, &keys, &safe);
+        let keyring = Keyring::from_material(&keys, &purpose).map_err(OpenError::new)?;
+        let longest = lifetimes::remember(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
         let caches = caches.get_or_init(|| {
-            Arc::new(Caches::new(settings.cache.memory_mib << 20, settings.feed.max_staleness, clock.clone(), longest))
+            Arc::new(Caches::new(settings.cache.memory_mib << 20, settings.feed.max_staleness, clock.clone(), longest.access))
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
@@ -101,7 +112,7 @@ impl App {
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let inner = Inner { settings, public_url, clock, store, keyring, guard, gate, mailer, errands };
+        let inner = Inner { settings, public_url, clock, store, safe, keyring, purpose, longest, guard, gate, mailer, errands };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
 
@@ -133,6 +144,56 @@ impl App {
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.0.keyring
+    }
+
+    /// The longest lifetimes that credentials of this store were ever given.
+    pub(crate) fn longest_lifetimes(&self) -> Lifetimes {
+        self.0.longest
+    }
+
+    /// How old a new key is before it is used.
+    pub(crate) fn settling(&self) -> Duration {
+        self.0.purpose.settling
+    }
+
+    /// The keys as they are kept.
+    ///
+    /// # Errors
+    ///
+    /// That they cannot be read.
+    pub(crate) async fn keys(&self) -> Result<KeyMaterial> {
+        self.0.safe.read(&self.0.store).await
+    }
+
+    /// Goes on with the keys as they are kept now.
+    ///
+    /// # Errors
+    ///
+    /// That they cannot be read or used; then the old ones stay.
+    pub async fn reload_keys(&self) -> Result<()> {
+        self.use_keys(&self.keys().await?)
+    }
+
+    /// Replaces the keys by what `change` makes of them, on every server.
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns, or that the keys cannot be kept.
+    pub(crate) async fn replace_keys(
+        &self,
+        change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
+    ) -> Result<KeyMaterial> {
+        let _alone = self.0.safe.lock()?;
+        let keys = self.0.safe.replace(&self.0.store, change).await?;
+        self.use_keys(&keys)?;
+        Ok(keys)
+    }
+
+    fn use_keys(&self, keys: &KeyMaterial) -> Result<()> {
+        let used = self.0.keyring.replace(keys, &self.0.purpose);
+        used.map_err(|error| Error::Internal(format!("the keys cannot be used: {error}")))?;
+        self.0.guard.doubt_access_tokens();
+        Ok(())
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -188,18 +249,14 @@ fn gate(settings: &Settings) -> Result<HashGate, OpenError> {
     HashGate::start(GateSettings { cost, threads, max_wait: passwords.max_wait }).map_err(OpenError::new)
 }
 
-/// The longest lifetime that an access token was ever given, in this configuration or an earlier
-/// one: ended sessions are remembered that long.
-async fn longest_lifetime(settings: &Settings, store: &Store) -> Result<Duration> {
-    let configured =
-        Dialect::ALL.map(|dialect| settings.lifetimes(dialect).access).into_iter().max().unwrap_or_default();
-    let known = store::meta::find(&store.reads(), store::meta::LONGEST_LIFETIME).await?;
-    let known = Duration::from_secs(known.and_then(|seconds| seconds.parse().ok()).unwrap_or_default());
-    if configured > known {
-        let seconds = (configured.as_secs() + 1).to_string();
-        store
-            .write(async move |tx: &store::Tx<'_>| store::meta::set(tx, store::meta::LONGEST_LIFETIME, &seconds).await)
-            .await?;
-    }
-    Ok(configured.max(known))
+/// What the keys are used for. Nodes that have no name in common go by that of their keys.
+fn purpose(settings: &Settings, public_url: &str, keys: &KeyMaterial, safe: &KeySafe) -> Purpose {
+    let name = match &settings.public_url {
+        None if safe.is_shared() => format!("urn:doorward:{}", keys.file_id),
+        _ => public_url.to_owned(),
+    };
+    let realm = Realm { issuer: settings.issuer(&name).to_owned(), audience: settings.audience(&name).to_owned() };
+    // A server that has not heard of changes for longer than this believes nothing in memory.
+    let settling = if safe.is_shared() { 2 * settings.feed.max_staleness } else { Duration::ZERO };
+    Purpose { realm, settling }
 }

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod config;
+mod keys;
 mod message;
 mod operator;
 mod output;
@@ -22,7 +23,7 @@ use clap_complete::Shell;
 use self::arguments::{Arguments, Command, ConfigCommand, Global};
 use self::message::Failure;
 use self::output::Output;
-use crate::config::{Settings, Sources, environment};
+use crate::config::{Settings, Sources, environment, pgpass};
 
 /// Runs what the process's arguments ask for. The exit code is 0 for done, 1 for a thing that
 /// could not be done, 2 for wrong usage or a faulty configuration.
@@ -57,6 +58,9 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         Command::Session { command } => {
             operator::run(load(&global)?, output, async |operator| session::run(operator, command).await)
         }
+        Command::Keys { command } => {
+            operator::run(load(&global)?, output, async |operator| keys::run(operator, command).await)
+        }
         Command::Project { command } => {
             operator::run(load(&global)?, output, async |operator| project::run(operator, command).await)
         }
@@ -65,7 +69,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
 
 fn load(global: &Global) -> Result<Settings, Failure> {
     let environment = environment()?;
-    let sources = Sources { file: global.config.clone(), environment, overrides: global.overrides() };
+    let sources = Sources { file: global.config.clone(), environment, overrides: global.overrides(), pgpass: pgpass() };
     Ok(Settings::load(&sources)?)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     // The result is what the operator came for: only warnings go beside it.
     log("warn", settings.log.format)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("the command cannot start: {error}")))?;
     runtime.block_on(async {
         let public_url = settings.effective_public_url();

@@ -1,8 +1,11 @@
 //! The configuration: a file, then the environment, then flags, read into one checked
 //! [`Settings`]. The only module that reads the environment; it starts nothing and logs nothing.
 
+mod database;
 mod keys;
+mod pgpass;
 mod reader;
+mod secret_file;
 mod sections;
 mod sources;
 mod super_user;
@@ -15,11 +18,12 @@ use std::path::PathBuf;
 
 use reader::Reader;
 
+pub use database::{ClusterSecret, Database, Encryption, Postgres};
 pub use keys::{Key, Kind, keys};
 pub use sections::{
     Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls, Tokens,
 };
-pub use sources::{Overrides, Sources, environment};
+pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
 pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl, duration};
 
@@ -53,8 +57,10 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// Where database, keys and outbox are.
     pub data_dir: PathBuf,
-    /// The database's file, where it is not the one in `data_dir`.
-    pub database: Option<PathBuf>,
+    /// Where the store is.
+    pub database: Database,
+    /// What the keys in a database of several nodes are sealed under.
+    pub cluster_secret: Option<ClusterSecret>,
     /// How many changes may share one commit.
     pub commit_group: usize,
     /// Who may sign up.
@@ -109,14 +115,17 @@ impl Settings {
     }
 
     fn read(reader: &mut Reader) -> Self {
+        let described = reader.describe();
+        let database = Database::read(reader);
         Self {
-            described: reader.describe(),
+            described,
             listen: reader.text("listen", |text| {
                 text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:8090".to_owned())
             }),
             public_url: reader.optional("public_url", PublicUrl::parse),
             data_dir: reader.text("data_dir", sections::path),
-            database: reader.optional("database_url", sections::database),
+            cluster_secret: database::cluster_secret(reader, &database),
+            database,
             commit_group: reader.integer("commit_group", 1..=1_024),
             registration: Registration::read(reader),
             super_user: SuperUser::read(reader),
@@ -166,12 +175,6 @@ impl Settings {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let derived = || format!("{scheme}://{}", self.listen);
         self.public_url.as_ref().map_or_else(derived, |url| url.as_str().to_owned())
-    }
-
-    /// The database's file.
-    #[must_use]
-    pub fn database_path(&self) -> PathBuf {
-        self.database.clone().unwrap_or_else(|| self.data_dir.join("doorward.db"))
     }
 
     /// The `iss` of access tokens, on a server that is reached by `public_url`.

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Value;
 
 use super::ConfigError;
+use super::database;
 use super::keys::{Key, find, keys};
 use super::sources::{Gathered, Sources};
 use super::values::{duration, duration_text};
@@ -18,6 +20,7 @@ pub(super) struct Reader {
     unread: BTreeMap<&'static str, Value>,
     places: BTreeMap<&'static str, String>,
     faults: Vec<String>,
+    pgpass: Option<PathBuf>,
 }
 
 impl Reader {
@@ -25,7 +28,7 @@ impl Reader {
         let Gathered { given, faults } = Gathered::from(sources);
         let places = given.iter().map(|(name, given)| (*name, given.place.clone())).collect();
         let unread = given.into_iter().map(|(name, given)| (name, given.value)).collect();
-        Self { unread, places, faults }
+        Self { unread, places, faults, pgpass: sources.pgpass.clone() }
     }
 
     /// `value`, or all faults that were noted.
@@ -37,6 +40,16 @@ impl Reader {
     pub(super) fn fault(&mut self, name: &str, mend: &str) {
         let place = self.places.get(name).cloned().unwrap_or_else(|| format!("{name:?}"));
         self.faults.push(format!("{place}: {mend}"));
+    }
+
+    /// Whether anybody set a key.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// Where libpq keeps passwords.
+    pub(super) fn pgpass(&self) -> Option<&Path> {
+        self.pgpass.as_deref()
     }
 
     /// A key that may be absent.
@@ -96,6 +109,9 @@ impl Reader {
         if key.is_secret() {
             let is_set = given.is_some() || self.places.contains_key(format!("{}_file", key.name).as_str());
             return if is_set { "(set)" } else { "(not set)" }.to_owned();
+        }
+        if let (database::KEY, Some(url)) = (key.name, given.and_then(Value::as_str)) {
+            return Value::String(database::shown(url)).to_string();
         }
         given.cloned().or_else(|| key.default_value()).map_or_else(|| "(not set)".to_owned(), |value| value.to_string())
     }

@@ -296,17 +296,3 @@ fn log_level(text: &str) -> Result<String, String> {
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     some_text(text).map(PathBuf::from)
 }
-
-/// The file of an SQLite database, out of `sqlite:PATH` or `sqlite://PATH`.
-pub(super) fn database(text: &str) -> Result<PathBuf, String> {
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        return Err("this version keeps its store in SQLite: leave it out, or name a file as sqlite:PATH".to_owned());
-    }
-    let fault = || "must be like sqlite:/var/lib/doorward/doorward.db".to_owned();
-    let file = text.strip_prefix("sqlite:").ok_or_else(fault)?;
-    let file = file.strip_prefix("//").unwrap_or(file);
-    if file.is_empty() || file.starts_with(':') || file.contains(['?', '#', '\0']) {
-        return Err(fault());
-    }
-    Ok(PathBuf::from(file))
-}

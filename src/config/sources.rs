@@ -20,6 +20,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// What flags say.
     pub overrides: Overrides,
+    /// Where libpq keeps passwords.
+    pub pgpass: Option<PathBuf>,
 }
 
 /// The flags of the command line that are also keys.
@@ -56,6 +58,13 @@ pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
         }
     }
     if faults.is_empty() { Ok(read) } else { Err(ConfigError::new(faults)) }
+}
+
+/// Where libpq keeps passwords: `PGPASSFILE`, else `.pgpass` at home.
+#[must_use]
+pub fn pgpass() -> Option<PathBuf> {
+    let at_home = || std::env::home_dir().map(|home| home.join(".pgpass"));
+    std::env::var_os("PGPASSFILE").map(PathBuf::from).or_else(at_home)
 }
 
 const VARIABLE_PREFIX: &str = "DOORWARD_";

@@ -1,18 +1,13 @@
 //! The first administrator's section. Secrets come from the value or from a file beside it, and
 //! weak ones are refused: a well-known token on a new server is an open door.
 
-use std::fs::File;
-use std::io::Read;
-
-use zeroize::Zeroizing;
-
 use super::reader::Reader;
+use super::secret_file;
 use super::values::some_text;
 use crate::domain::user::{Email, Username};
 use crate::secret::{ExposeSecret, Secret};
 
 const TOKEN_MIN_CHARACTERS: usize = 24;
-const SECRET_FILE_MAX_BYTES: u64 = 65_536;
 
 /// The first administrator, for the first start on an empty store.
 #[derive(Clone, Debug)]
@@ -52,7 +47,7 @@ fn secret(reader: &mut Reader, name: &str, fault: impl Fn(&str) -> Option<String
             return None;
         }
         (direct, None) => (direct?, name),
-        (None, Some(path)) => match read_secret(&path) {
+        (None, Some(path)) => match secret_file::read_text(&path) {
             Ok(secret) => (secret, file_name.as_str()),
             Err(mend) => {
                 reader.fault(&file_name, &mend);
@@ -65,19 +60,6 @@ fn secret(reader: &mut Reader, name: &str, fault: impl Fn(&str) -> Option<String
         return None;
     }
     Some(secret)
-}
-
-/// Does not name the file: who mixes up the two keys has put the secret there.
-fn read_secret(path: &str) -> Result<Secret, String> {
-    let cannot = |error| format!("cannot read the file that it names: {error}");
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path).and_then(|file| file.take(SECRET_FILE_MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(cannot)?;
-    if bytes.len() as u64 > SECRET_FILE_MAX_BYTES {
-        return Err("the file that it names is too long for a secret".to_owned());
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| "the file that it names must be UTF-8 text".to_owned())?;
-    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    some_text(line).map(Secret::from).map_err(|_| "the file that it names is empty".to_owned())
 }
 
 fn password_fault(password: &str, allow_weak: bool) -> Option<String> {

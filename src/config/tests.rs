@@ -23,7 +23,7 @@ fn load_with(file: &str, environment: &[(&str, &str)], overrides: Overrides) -> 
     let path = folder.path().join("doorward.toml");
     std::fs::write(&path, file).unwrap();
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Settings::load(&Sources { file: Some(path), environment, overrides })
+    Settings::load(&Sources { file: Some(path), environment, overrides, pgpass: None })
 }
 
 fn fault(file: &str, environment: &[(&str, &str)]) -> String {

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::cache::{Cache, HeapSize};
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::freshness::Freshness;
@@ -26,6 +28,8 @@ pub(crate) struct Caches {
     pub(crate) fingerprints: Fingerprints,
     pub(crate) foreign_tokens: Cache<(), Arc<HashSet<TokenHash>>>,
     pub(crate) ended_sessions: EndedSessions,
+    /// Told when the keys may not be the ones in memory any more.
+    pub(crate) keys_changed: Notify,
     freshness: Arc<Freshness>,
     clock: Clock,
 }
@@ -43,6 +47,7 @@ impl Caches {
             fingerprints: Fingerprints::new(),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
             ended_sessions: EndedSessions::new(remember),
+            keys_changed: Notify::new(),
             freshness,
             clock,
         }
@@ -64,6 +69,7 @@ impl Caches {
                 Change::ForeignTokens => self.foreign_tokens.forget(&()),
                 Change::Session(id) => self.ended_sessions.insert(*id, self.clock.now()),
                 Change::Project(id) => self.projects.forget(id),
+                Change::Keys => self.keys_changed.notify_one(),
             }
         }
     }
@@ -82,6 +88,7 @@ impl Caches {
         self.users.forget_all();
         self.projects.forget_all();
         self.foreign_tokens.forget_all();
+        self.keys_changed.notify_one();
     }
 }
 

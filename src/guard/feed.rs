@@ -3,32 +3,47 @@
 
 use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::caches::Caches;
 use crate::domain::error::{Error, Result};
 use crate::store::{News, Tail};
 
-/// How often the database is asked whether anything changed: a look at shared memory.
-const PERIOD: Duration = Duration::from_millis(100);
-
 /// Starts to follow the changes; ends by itself when the caches are gone.
-pub(crate) fn follow(mut tail: Tail, caches: &Arc<Caches>) -> Result<()> {
+pub(crate) fn follow(tail: Tail, caches: &Arc<Caches>) -> Result<()> {
     let caches = Arc::downgrade(caches);
+    let mut follower = Follower { tail, caches, is_lost: false };
     thread::Builder::new()
         .name("doorward-feed".to_owned())
-        .spawn(move || while step(&mut tail, &caches) {})
+        .spawn(move || while follower.step() {})
         .map(drop)
         .map_err(|error| Error::Internal(format!("the feed's thread cannot be started: {error}")))
 }
 
-fn step(tail: &mut Tail, caches: &Weak<Caches>) -> bool {
-    thread::sleep(PERIOD);
-    let Some(caches) = caches.upgrade() else { return false };
-    if let Err(error) = hear(tail, &caches) {
-        tracing::warn!(%error, "the feed of changes cannot be read");
+struct Follower {
+    tail: Tail,
+    caches: Weak<Caches>,
+    /// The last look failed, and that was said.
+    is_lost: bool,
+}
+
+impl Follower {
+    fn step(&mut self) -> bool {
+        self.tail.wait();
+        let Some(caches) = self.caches.upgrade() else { return false };
+        match hear(&mut self.tail, &caches) {
+            Ok(()) if self.is_lost => {
+                self.is_lost = false;
+                tracing::info!("the feed of changes is heard again");
+            }
+            Err(error) if !self.is_lost => {
+                self.is_lost = true;
+                tracing::warn!(%error, "the feed of changes cannot be read");
+            }
+            _ => {}
+        }
+        true
     }
-    true
 }
 
 fn hear(tail: &mut Tail, caches: &Caches) -> Result<()> {
@@ -43,7 +58,7 @@ fn hear(tail: &mut Tail, caches: &Caches) -> Result<()> {
                 return Ok(());
             }
             News::Missed(ended) => {
-                tracing::warn!("changes were swept away before they were heard; all caches are emptied");
+                tracing::warn!("changes may have been missed; all caches are emptied");
                 caches.forget_everything(&ended);
             }
         }

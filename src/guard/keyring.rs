@@ -3,7 +3,9 @@
 //! that the keys came from nor what the store holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
@@ -43,52 +45,63 @@ pub enum UnusableKeys {
     Incomplete,
 }
 
-/// The server's keys, ready for use. Cloning shares them.
+/// The server's keys, ready for use. Cloning shares them, and so what they are replaced by.
 #[derive(Clone)]
-pub struct Keyring(Arc<Keys>);
+pub struct Keyring(Arc<ArcSwap<Keys>>);
+
+/// What keys are made ready for.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// What access tokens are issued as and for.
+    pub realm: Realm,
+    /// How old a key is before it is used, where there is another: until then, every server has heard
+    /// of it.
+    pub settling: Duration,
+}
 
 struct Keys {
-    current_root: i64,
     /// One a root key, the newest first.
-    refresh: Vec<(i64, hmac::Key)>,
+    refresh: Vec<RefreshKey>,
     lookup: hmac::Key,
     sealing: LessSafeKey,
-    /// The newest, which signs, first.
+    /// The newest first.
     signers: Vec<Signer>,
+    /// From when on each of them signs.
+    signs_from: Vec<Timestamp>,
     realm: Realm,
 }
 
+struct RefreshKey {
+    id: i64,
+    from: Timestamp,
+    key: hmac::Key,
+}
+
 impl Keyring {
-    /// Parses and derives all keys. `realm` is what access tokens are issued as and for.
+    /// Parses and derives all keys.
     ///
     /// # Errors
     ///
     /// Names the key that cannot be used.
-    pub fn from_material(material: &KeyMaterial, realm: Realm) -> Result<Self, UnusableKeys> {
-        let incomplete = |_| UnusableKeys::Incomplete;
-        let mut refresh = Vec::with_capacity(material.root_keys.len());
-        for root in material.root_keys.iter().rev() {
-            refresh.push((root.id, mac_key(root.secret.expose(), REFRESH_LABEL).map_err(incomplete)?));
-        }
-        let mut signers = Vec::with_capacity(material.signing_keys.len());
-        for key in material.signing_keys.iter().rev() {
-            let (kid, algorithm) = (&key.kid, key.algorithm.as_str());
-            signers.push(Signer::parse(key).map_err(|_| UnusableKeys::Signing { kid: kid.clone(), algorithm })?);
-        }
-        let current_root = refresh.first().ok_or(UnusableKeys::Incomplete)?.0;
-        if signers.is_empty() {
-            return Err(UnusableKeys::Incomplete);
-        }
-        let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
-        let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
-        Ok(Self(Arc::new(Keys { current_root, refresh, lookup, sealing, signers, realm })))
+    pub fn from_material(material: &KeyMaterial, purpose: &Purpose) -> Result<Self, UnusableKeys> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(Keys::read(material, purpose)?))))
+    }
+
+    /// Goes on with other keys.
+    ///
+    /// # Errors
+    ///
+    /// Names the key that cannot be used; then the old ones stay.
+    pub fn replace(&self, material: &KeyMaterial, purpose: &Purpose) -> Result<(), UnusableKeys> {
+        self.0.store(Arc::new(Keys::read(material, purpose)?));
+        Ok(())
     }
 
     /// What an API token is kept and looked up as. Its key never rotates, or every API token
     /// would be lost; it is HMAC over the whole text, however long.
     #[must_use]
     pub fn api_token_hash(&self, token: &str) -> [u8; 32] {
-        tag(&self.0.lookup, token.as_bytes())
+        tag(&self.0.load().lookup, token.as_bytes())
     }
 
     /// Encrypts a secret that its owner may read back. `context` (whose it is) is not part of the
@@ -105,6 +118,7 @@ impl Keyring {
         sealed.extend_from_slice(plaintext);
         let tag = self
             .0
+            .load()
             .sealing
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
@@ -123,14 +137,16 @@ impl Keyring {
         let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
         let mut buffer = Zeroizing::new(rest.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let plaintext = self.0.sealing.open_in_place(nonce, Aad::from(context), &mut buffer).ok()?;
+        let plaintext = self.0.load().sealing.open_in_place(nonce, Aad::from(context), &mut buffer).ok()?;
         std::str::from_utf8(plaintext).ok().map(Secret::from)
     }
 
     /// The root key that new refresh tokens are made with.
     #[must_use]
-    pub fn current_root_id(&self) -> i64 {
-        self.0.current_root
+    pub fn current_root_id(&self, now: Timestamp) -> i64 {
+        let keys = self.0.load();
+        let current = keys.refresh.iter().find(|key| key.from <= now).or(keys.refresh.last());
+        current.map_or(0, |key| key.id)
     }
 
     /// The refresh token of any generation, the same byte for byte each time; `None` where the
@@ -138,7 +154,7 @@ impl Keyring {
     #[must_use]
     pub fn refresh_token(&self, session_id: SessionId, generation: i64, key_id: i64) -> Option<String> {
         let claims = RefreshClaims { key_id, session_id, generation };
-        let mac = tag(self.refresh_key(key_id)?, &claims.signed_bytes()?);
+        let mac = tag(self.0.load().refresh_key(key_id)?, &claims.signed_bytes()?);
         RefreshToken { claims, mac }.to_text()
     }
 
@@ -146,22 +162,21 @@ impl Keyring {
     #[must_use]
     pub fn verify_refresh(&self, token: &str) -> Option<RefreshClaims> {
         let RefreshToken { claims, mac } = RefreshToken::parse(token)?;
-        hmac::verify(self.refresh_key(claims.key_id)?, &claims.signed_bytes()?, &mac).ok()?;
+        hmac::verify(self.0.load().refresh_key(claims.key_id)?, &claims.signed_bytes()?, &mac).ok()?;
         Some(claims)
     }
 
-    fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
-        self.0.refresh.iter().find(|(known, _)| *known == id).map(|(_, key)| key)
-    }
-
-    /// An access token, signed with the current key.
+    /// An access token, signed with the key that is current when it is issued.
     ///
     /// # Errors
     ///
     /// [`Error::Internal`] when the cryptographic library fails.
     pub fn sign(&self, claims: &AccessClaims) -> Result<String> {
-        let signer = self.0.signers.first().ok_or_else(|| Error::Internal("no signing key".to_owned()))?;
-        jwt::issue(claims, &self.0.realm, signer)
+        let keys = self.0.load();
+        let current = keys.signs_from.iter().position(|from| *from <= claims.issued_at);
+        let signer = current.and_then(|current| keys.signers.get(current)).or(keys.signers.last());
+        let signer = signer.ok_or_else(|| Error::Internal("no signing key".to_owned()))?;
+        jwt::issue(claims, &keys.realm, signer)
     }
 
     /// What an access token says, if one of our keys signed it and its time is not over.
@@ -171,7 +186,36 @@ impl Keyring {
     /// [`Unauthenticated::Expired`] for a genuine token that is over, else
     /// [`Unauthenticated::Malformed`].
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
-        jwt::verify(token, &self.0.realm, &self.0.signers, now)
+        let keys = self.0.load();
+        jwt::verify(token, &keys.realm, &keys.signers, now)
+    }
+}
+
+impl Keys {
+    fn read(material: &KeyMaterial, purpose: &Purpose) -> Result<Self, UnusableKeys> {
+        let incomplete = |_| UnusableKeys::Incomplete;
+        let mut refresh = Vec::with_capacity(material.root_keys.len());
+        for root in material.root_keys.iter().rev() {
+            let key = mac_key(root.secret.expose(), REFRESH_LABEL).map_err(incomplete)?;
+            refresh.push(RefreshKey { id: root.id, from: root.created_at.plus(purpose.settling), key });
+        }
+        let mut signers = Vec::with_capacity(material.signing_keys.len());
+        let mut signs_from = Vec::with_capacity(material.signing_keys.len());
+        for key in material.signing_keys.iter().rev() {
+            let (kid, algorithm) = (&key.kid, key.algorithm.as_str());
+            signers.push(Signer::parse(key).map_err(|_| UnusableKeys::Signing { kid: kid.clone(), algorithm })?);
+            signs_from.push(key.created_at.plus(purpose.settling));
+        }
+        if signers.is_empty() || refresh.is_empty() {
+            return Err(UnusableKeys::Incomplete);
+        }
+        let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
+        let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
+        Ok(Self { refresh, lookup, sealing, signers, signs_from, realm: purpose.realm.clone() })
+    }
+
+    fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
+        self.refresh.iter().find(|key| key.id == id).map(|key| &key.key)
     }
 }
 
@@ -217,9 +261,13 @@ mod tests {
         KeyMaterial::generate(Algorithm::EdDsa, NOW).unwrap()
     }
 
-    fn ring_of(material: &KeyMaterial) -> Keyring {
+    fn purpose(settling: Duration) -> Purpose {
         let realm = Realm { issuer: "https://auth.example".to_owned(), audience: "doorward".to_owned() };
-        Keyring::from_material(material, realm).unwrap()
+        Purpose { realm, settling }
+    }
+
+    fn ring_of(material: &KeyMaterial) -> Keyring {
+        Keyring::from_material(material, &purpose(Duration::ZERO)).unwrap()
     }
 
     fn ring() -> Keyring {
@@ -271,7 +319,7 @@ mod tests {
         let before = material();
         let token = ring_of(&before).refresh_token(SESSION, 1, 1).unwrap();
         let after = ring_of(&before.with_root_key(NOW));
-        assert_eq!(after.current_root_id(), 2);
+        assert_eq!(after.current_root_id(NOW), 2);
         assert_eq!(after.refresh_token(SESSION, 1, 1), Some(token.clone()));
         assert!(after.verify_refresh(&token).is_some());
         assert_ne!(after.refresh_token(SESSION, 1, 2), Some(token));
@@ -337,6 +385,26 @@ mod tests {
         assert_eq!(ring_of(&before).verify(&new, NOW), Err(Unauthenticated::Malformed));
     }
 
+    #[test]
+    fn a_new_key_is_used_once_every_server_has_heard_of_it() {
+        let settling = Duration::from_secs(20);
+        let old = material();
+        let made = NOW.plus(Duration::from_hours(1));
+        let keys = old.clone().with_signing_key(Algorithm::EdDsa, made).unwrap().with_root_key(made);
+        let behind = ring_of(&old);
+        let ring = Keyring::from_material(&keys, &purpose(settling)).unwrap();
+        for (at, is_new) in [(made, false), (made.plus(settling), true)] {
+            let issued = AccessClaims { issued_at: at, expires_at: at.plus(Duration::from_mins(15)), ..claims() };
+            assert_eq!(behind.verify(&ring.sign(&issued).unwrap(), at).is_err(), is_new);
+            assert_eq!(ring.current_root_id(at), if is_new { 2 } else { 1 });
+        }
+        let alone = Keyring::from_material(&material(), &purpose(settling)).unwrap();
+        assert_eq!(alone.current_root_id(NOW), 1, "the only key is used at once");
+        assert!(alone.sign(&claims()).is_ok());
+        behind.replace(&keys, &purpose(settling)).unwrap();
+        assert!(behind.verify(&ring.sign(&claims()).unwrap(), NOW).is_ok());
+    }
+
     /// Security row 3: no kind of token passes for another.
     #[test]
     fn no_kind_of_token_is_taken_for_another() {
@@ -361,15 +429,15 @@ mod tests {
     fn keys_that_are_not_what_they_say_are_named() {
         let mut keys = material();
         keys.signing_keys[0].algorithm = Algorithm::Rs256;
-        let realm = || Realm { issuer: String::new(), audience: String::new() };
-        let message = Keyring::from_material(&keys, realm()).err().unwrap().to_string();
+        let purpose = purpose(Duration::ZERO);
+        let message = Keyring::from_material(&keys, &purpose).err().unwrap().to_string();
         assert!(message.starts_with(&format!("signing key {} is no RS256", keys.signing_keys[0].kid)), "{message}");
         let mut keys = material();
         keys.root_keys.clear();
-        assert!(Keyring::from_material(&keys, realm()).is_err());
+        assert!(Keyring::from_material(&keys, &purpose).is_err());
         let mut keys = material();
         keys.signing_keys.clear();
-        assert!(Keyring::from_material(&keys, realm()).is_err());
+        assert!(Keyring::from_material(&keys, &purpose).is_err());
     }
 
     proptest! {

@@ -39,12 +39,28 @@ impl Guard {
     /// That the store cannot be read.
     pub async fn follow(&self) -> Result<()> {
         // The feed's position first: what ends while the list is read is heard twice, not missed.
-        let tail = self.store.tail()?;
+        let tail = self.store.tail().await?;
         let since = self.caches.remember_sessions_since();
         for (id, ended_at) in store::sessions::list_ended(&self.store.reads(), since).await? {
             self.caches.ended_sessions.insert(id, ended_at);
         }
         feed::follow(tail, &self.caches)
+    }
+
+    /// Waits until the keys may have been replaced by another process.
+    pub async fn keys_changed(&self) {
+        self.caches.keys_changed.notified().await;
+    }
+
+    /// Whether the feed of changes is heard, and so what is in memory may be believed.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.caches.freshness().is_trusted()
+    }
+
+    /// Verifies anew the signature of each access token.
+    pub fn doubt_access_tokens(&self) {
+        self.caches.access_tokens.forget_all();
     }
 
     /// Forgets what no access token can name any more.

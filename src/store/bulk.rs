@@ -1,6 +1,8 @@
 //! Inserts many rows at once, in transactions of some hundreds, by the same functions that insert
 //! one. What measurements are taken on is filled so; it checks nothing that an action would have checked before.
 
+use std::sync::Arc;
+
 use super::{NewSession, NewToken, NewUser, Store, Tx, projects, sessions, shares, tokens, users};
 use crate::clock::Timestamp;
 use crate::domain::error::Result;
@@ -37,14 +39,14 @@ pub async fn insert(store: &Store, rows: impl IntoIterator<Item = Row>) -> Resul
     let mut rows = rows.into_iter();
     let mut count = 0;
     loop {
-        let chunk: Vec<Row> = rows.by_ref().take(CHUNK).collect();
+        let chunk: Arc<Vec<Row>> = Arc::new(rows.by_ref().take(CHUNK).collect());
         if chunk.is_empty() {
             return Ok(count);
         }
         count += chunk.len() as u64;
         store
             .write(async move |tx: &Tx<'_>| {
-                for row in &chunk {
+                for row in chunk.iter() {
                     insert_one(tx, row).await?;
                 }
                 Ok(())

@@ -1,20 +1,33 @@
 //! The feed: a row for each change of what a credential may do, in the order of commits.
 
-use rusqlite::Connection;
-
 use super::Tx;
-use super::sql::{self, Statement, statements};
+use super::sql::{row, statements};
 use crate::clock::Timestamp;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::id::{ProjectId, SessionId, UserId};
 
 statements! {
-    RESERVE: (i64) -> (i64,) = "update counters set value = value + $1 where name = 'changes' returning value";
-    INSERT: (i64, String, Vec<u8>, Timestamp) -> () = "insert into changes (seq, kind, id, at) values ($1, $2, $3, $4)";
-    SINCE: (i64) -> (i64, String, Vec<u8>) = "select seq, kind, id from changes where seq > $1 order by seq limit 10000";
-    POSITION: () -> (i64,) = "select value from counters where name = 'changes'";
+    /// A transaction's last statements are this one and an [`INSERT`] for each change: the counter's row
+    /// is held until the commit, which makes the order of numbers the order of commits.
+    pub(super) RESERVE: (i64) -> () = "update counters set value = value + $1 where name = 'changes'";
+    pub(super) INSERT: (i64, String, Vec<u8>, Timestamp) -> () = "insert into changes (seq, kind, id, at)
+        select value - $1, $2, $3, $4 from counters where name = 'changes'";
+    pub(super) SINCE: (i64) -> ChangeRow = "select seq, kind, id, at from changes where seq > $1 order by seq limit 10000";
+    pub(super) AT: (i64) -> ChangeRow = "select seq, kind, id, at from changes where seq = $1";
+    pub(super) POSITION: () -> (i64,) = "select value from counters where name = 'changes'";
     SWEEP: (Timestamp, i64) -> () = "delete from changes where seq in (
         select seq from changes where at < $1 order by at limit $2)";
+}
+
+row! {
+    /// One change as it is kept.
+    #[derive(Clone, PartialEq, Eq)]
+    pub(super) struct ChangeRow {
+        seq: i64,
+        kind: String,
+        id: Vec<u8>,
+        at: Timestamp,
+    }
 }
 
 /// Something that a cache may hold and has to forget.
@@ -30,6 +43,8 @@ pub enum Change {
     Session(SessionId),
     /// A project was deleted, or whom it is shared with changed.
     Project(ProjectId),
+    /// The keys were rotated.
+    Keys,
 }
 
 impl Change {
@@ -40,6 +55,7 @@ impl Change {
             Self::ForeignTokens => "foreign_tokens",
             Self::Session(_) => "session",
             Self::Project(_) => "project",
+            Self::Keys => "keys",
         }
     }
 
@@ -47,7 +63,7 @@ impl Change {
         match self {
             Self::User(id) => id.as_bytes(),
             Self::Token(hash) => hash,
-            Self::ForeignTokens => &[],
+            Self::ForeignTokens | Self::Keys => &[],
             Self::Session(id) => id.as_bytes(),
             Self::Project(id) => id.as_bytes(),
         }
@@ -60,31 +76,22 @@ impl Change {
             "token" => id.try_into().ok().map(Self::Token),
             "foreign_tokens" => Some(Self::ForeignTokens),
             "session" => id.try_into().ok().map(|id| Self::Session(SessionId::from_bytes(id))),
+            "keys" => Some(Self::Keys),
             "project" => id.try_into().ok().map(|id| Self::Project(ProjectId::from_bytes(id))),
             _ => None,
         }
     }
 }
 
-/// Numbers and writes the changes of one job, as the last statements of its savepoint: the
-/// counter's row makes the order of numbers the order of commits.
-pub(super) fn insert(connection: &Connection, changes: &[Change], now: Timestamp) -> Result<()> {
-    let Ok(count @ 1..) = i64::try_from(changes.len()) else { return Ok(()) };
-    let last = only(connection, &RESERVE, &(count,))?;
-    for (seq, change) in (last - count + 1..).zip(changes) {
-        sql::execute(connection, &INSERT, &(seq, change.kind(), change.id(), now))?;
-    }
-    Ok(())
+/// What [`RESERVE`] is given for the changes of one transaction; `None` where there are none.
+pub(super) fn reserve(changes: &[Change]) -> Option<(i64,)> {
+    i64::try_from(changes.len()).ok().filter(|count| *count > 0).map(|count| (count,))
 }
 
-fn only<P: sql::Parameters>(
-    connection: &Connection,
-    statement: &Statement<P, (i64,)>,
-    inputs: &P::Inputs<'_>,
-) -> Result<i64> {
-    let mut found = None;
-    sql::rows(connection, statement, inputs, |(value,)| found = Some(value))?;
-    found.ok_or_else(|| Error::Internal("the counter of changes is missing".to_owned()))
+/// What [`INSERT`] is given for each change: how many come after it, first.
+pub(super) fn rows(changes: &[Change], now: Timestamp) -> impl Iterator<Item = (i64, &str, &[u8], Timestamp)> {
+    let rest = (0..i64::try_from(changes.len()).unwrap_or_default()).rev();
+    rest.zip(changes).map(move |(rest, change)| (rest, change.kind(), change.id(), now))
 }
 
 /// Deletes at most `limit` rows written before `before`; how many there were.
@@ -111,54 +118,48 @@ pub enum News {
     Missed(Vec<(SessionId, Timestamp)>),
 }
 
-/// Follows the changes that any process commits.
-pub struct Tail {
-    connection: Connection,
-    seen_version: i64,
+/// How far a follower has heard.
+#[derive(Clone, Copy)]
+pub(super) struct Progress {
     last: i64,
 }
 
-impl Tail {
-    pub(super) fn new(connection: Connection) -> Result<Self> {
-        let last = only(&connection, &POSITION, &())?;
-        Ok(Self { connection, seen_version: -1, last })
+/// What one look gave.
+pub(super) enum Step {
+    /// Everything up to now.
+    All(Vec<Change>),
+    /// There is more.
+    More(Vec<Change>),
+    /// Some were swept away before they were heard; once everything in memory was doubted, it goes on
+    /// from here.
+    Missed(Progress),
+}
+
+impl Progress {
+    /// Everything up to this number is heard.
+    pub(super) const fn from(last: i64) -> Self {
+        Self { last }
     }
 
-    /// What was committed since the last call. Costs a look at shared memory when that is
-    /// nothing. Where some was missed, the sessions that ended after `since` come instead.
-    ///
-    /// # Errors
-    ///
-    /// That the store cannot be used; the next call continues where this one was.
-    pub fn poll(&mut self, since: Timestamp) -> Result<News> {
-        let version: i64 = self
-            .connection
-            .query_row("pragma data_version", (), |row| row.get(0))
-            .map_err(|error| sql::fault(&error))?;
-        if version == self.seen_version {
-            return Ok(News::Changes(Vec::new()));
+    /// The number of the last change that was heard.
+    pub(super) const fn last(self) -> i64 {
+        self.last
+    }
+
+    /// Takes what [`SINCE`] gave, where the counter stood at `position` before.
+    pub(super) fn advance(&mut self, position: i64, rows: &[ChangeRow]) -> Step {
+        if position < self.last {
+            // What was heard of is gone: this is an older copy of the database.
+            return Step::Missed(Self::from(position));
         }
-        // The counter first: a row that is committed after it is read next time.
-        let position = only(&self.connection, &POSITION, &())?;
-        let mut changes = Vec::new();
-        let (mut count, mut last) = (0, self.last);
-        sql::rows(&self.connection, &SINCE, &(self.last,), |(seq, kind, id): (i64, String, Vec<u8>)| {
-            count += 1;
-            last = seq;
-            changes.extend(Change::read(&kind, &id));
-        })?;
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let last = rows.last().map_or(self.last, |row| row.seq);
         // Numbers have no gaps: rows that are missing were swept away before they were heard.
-        let missed = last - self.last != count || last < position && count < BATCH;
-        if missed {
-            let ended = super::sessions::ended_since(&self.connection, since)?;
-            self.last = last.max(position);
-            return Ok(News::Missed(ended));
+        if last - self.last != count || last < position && count < BATCH {
+            return Step::Missed(Self { last: last.max(position) });
         }
         self.last = last;
-        if count < BATCH {
-            self.seen_version = version;
-            return Ok(News::Changes(changes));
-        }
-        Ok(News::More(changes))
+        let changes = rows.iter().filter_map(|row| Change::read(&row.kind, &row.id)).collect();
+        if count < BATCH { Step::All(changes) } else { Step::More(changes) }
     }
 }

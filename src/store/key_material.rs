@@ -175,6 +175,29 @@ impl KeyMaterial {
         self
     }
 
+    /// Only new keys: what the old ones vouched for is void. API tokens stay.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library cannot make a key.
+    pub fn without_old_ones(self, algorithm: Algorithm, now: Timestamp) -> Result<Self, Unspecified> {
+        let mut keys = self.with_root_key(now).with_signing_key(algorithm, now)?;
+        keys.root_keys.drain(..keys.root_keys.len() - 1);
+        keys.signing_keys.drain(..keys.signing_keys.len() - 1);
+        Ok(keys)
+    }
+
+    /// These keys without those that nothing alive was made with: a newer one took their place before
+    /// `signing`, of root keys before `root`.
+    #[must_use]
+    pub fn without_retired(mut self, signing: Timestamp, root: Timestamp) -> Self {
+        let retired = self.signing_keys.iter().skip(1).take_while(|next| next.created_at < signing).count();
+        self.signing_keys.drain(..retired);
+        let retired = self.root_keys.iter().skip(1).take_while(|next| next.created_at < root).count();
+        self.root_keys.drain(..retired);
+        self
+    }
+
     /// The keys as one text with a checksum.
     ///
     /// # Errors
@@ -330,6 +353,24 @@ mod tests {
         assert!(material.to_text().unwrap().len() < 4 * TEXT_BYTES_A_KEY);
         let largest = material.signing_keys[1].pkcs8.expose().len();
         assert!(largest * 4 / 3 + 256 < TEXT_BYTES_A_KEY);
+    }
+
+    #[test]
+    fn a_key_retires_once_nothing_alive_was_made_with_it() {
+        let at = |hours| NOW.plus(std::time::Duration::from_hours(hours));
+        let keys = (1..=3).fold(material(), |keys, hours| {
+            keys.with_root_key(at(hours)).with_signing_key(Algorithm::EdDsa, at(hours)).unwrap()
+        });
+        let left = |signing, root| {
+            let left = keys.clone().without_retired(at(signing), at(root));
+            (left.signing_keys.len(), left.root_keys.iter().map(|key| key.id).collect::<Vec<_>>())
+        };
+        assert_eq!(left(1, 0), (4, vec![1, 2, 3, 4]));
+        assert_eq!(left(2, 3), (3, vec![3, 4]));
+        assert_eq!(left(9, 9), (1, vec![4]), "the current ones stay");
+        let fresh = keys.clone().without_old_ones(Algorithm::EdDsa, at(4)).unwrap();
+        assert_eq!((fresh.signing_keys.len(), fresh.root_keys[0].id), (1, 5));
+        assert_eq!(fresh.lookup_key.expose(), keys.lookup_key.expose());
     }
 
     #[test]

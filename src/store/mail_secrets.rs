@@ -45,6 +45,7 @@ impl Purpose {
 }
 
 /// A mailed secret as the store knows it.
+#[derive(Clone)]
 pub struct MailSecret {
     /// SHA-256 of the secret.
     pub secret_hash: [u8; 32],

@@ -8,11 +8,16 @@ use crate::domain::error::Result;
 pub(crate) const KEY_FILE: &str = "key_file";
 /// The longest lifetime, in seconds, that an access token was ever given.
 pub(crate) const LONGEST_LIFETIME: &str = "longest_lifetime";
+/// The same of sessions.
+pub(crate) const LONGEST_SESSION: &str = "longest_session";
+/// The keys of all nodes, sealed.
+pub(crate) const KEYS: &str = "keys";
 
 statements! {
     FIND: (String) -> (String,) = "select value from meta where name = $1";
     SET: (String, String) -> () = "insert into meta (name, value) values ($1, $2)
         on conflict (name) do update set value = excluded.value";
+    INSERT: (String, String) -> () = "insert into meta (name, value) values ($1, $2) on conflict do nothing";
 }
 
 pub(crate) async fn find(reads: &Reads<'_>, name: &str) -> Result<Option<String>> {
@@ -21,4 +26,9 @@ pub(crate) async fn find(reads: &Reads<'_>, name: &str) -> Result<Option<String>
 
 pub(crate) async fn set(tx: &Tx<'_>, name: &str, value: &str) -> Result<()> {
     tx.execute(&SET, (name, value)).await.map(drop)
+}
+
+/// Leaves a value alone that is there already.
+pub(crate) async fn insert(tx: &Tx<'_>, name: &str, value: &str) -> Result<()> {
+    tx.execute(&INSERT, (name, value)).await.map(drop)
 }

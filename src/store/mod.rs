@@ -1,43 +1,56 @@
 //! Where things are kept. Typed functions over SQL, and no rule: what may be done is decided
-//! above. Reads run on the connection of the thread that asks; writes go through one writer.
+//! above. One text serves two engines; each has a folder, and this file the places where they part.
 
 pub(crate) mod audit;
 pub mod bulk;
 pub(crate) mod changes;
+pub(crate) mod counters;
+mod job;
 pub mod key_file;
 pub mod key_material;
+pub mod key_seal;
 pub(crate) mod mail_secrets;
 pub(crate) mod meta;
-mod migrate;
-mod open;
+mod migrations;
+mod postgres;
 pub(crate) mod projects;
 pub(crate) mod sessions;
 pub(crate) mod shares;
 mod sql;
+mod sqlite;
 pub(crate) mod tokens;
 pub(crate) mod users;
-mod writer;
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-
-use rusqlite::Connection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub use self::audit::AuditEvent;
-pub use self::changes::{Change, News, Tail};
+pub use self::changes::{Change, News};
 pub use self::mail_secrets::{MailSecret, Purpose};
-pub use self::open::OpenError;
+pub use self::postgres::{Roots, Target, Trust, tls};
+use self::postgres::{Lock, Postgres, There};
 pub use self::sessions::NewSession;
 use self::sql::{Parameters, Row, Statement};
+use self::sqlite::{Here, Sqlite};
 pub use self::tokens::{NewToken, TokenHit};
 pub use self::users::{Account, NewUser, UserChange};
-use self::writer::Writer;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::domain::error::Result;
 
-/// Called by the writer after each commit, before anybody is answered.
+/// Why a store could not be opened; the text says how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(String);
+
+impl OpenError {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Called after each commit of this process, before anybody is answered.
 pub type CommitHook = Arc<dyn Fn(&[Change]) + Send + Sync>;
 
 /// How a store writes.
@@ -46,43 +59,52 @@ pub struct Commits {
     pub clock: Clock,
     /// Hears of every change that this store commits.
     pub on_commit: CommitHook,
-    /// How many transactions that wait share one commit at the most.
+    /// How many transactions that wait share one commit at the most; on PostgreSQL each has its own.
     pub group: usize,
+}
+
+/// Where a database is.
+pub enum Location {
+    /// A file of the embedded engine.
+    Sqlite(PathBuf),
+    /// A server, or several of which one takes writes.
+    Postgres(Box<Target>),
 }
 
 /// One store, cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Engine>);
 
-struct Inner {
-    /// Tells the stores of one process apart: threads keep connections by it.
-    id: u64,
-    path: PathBuf,
-    writer: Writer,
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Store {
-    /// Opens the database at `path`, makes it where there is none, and brings its schema up.
+    /// Opens the database, makes what is missing in it, and brings its schema up.
     ///
     /// # Errors
     ///
     /// [`OpenError`], with what is wrong and how to mend it.
-    pub fn open(path: PathBuf, commits: Commits) -> Result<Self, OpenError> {
-        let connection = open::for_writing(&path)?;
-        migrate::run(&connection, commits.clock.now())?;
-        let id = open::next_store_id();
-        let writer = Writer::start(id, connection, commits)?;
-        Ok(Self(Arc::new(Inner { id, path, writer })))
+    pub async fn open(location: Location, commits: Commits) -> Result<Self, OpenError> {
+        Ok(Self(Arc::new(match location {
+            Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, commits)?),
+            Location::Postgres(target) => Engine::Postgres(Postgres::open(*target, commits).await?),
+        })))
     }
 
     /// Where statements that change nothing run.
     #[must_use]
     pub fn reads(&self) -> Reads<'_> {
-        Reads { id: self.0.id, path: &self.0.path }
+        Reads(match &*self.0 {
+            Engine::Sqlite(sqlite) => Place::Sqlite(sqlite.here()),
+            Engine::Postgres(postgres) => Place::Postgres(postgres.there()),
+        })
     }
 
     /// Runs `body` in one transaction and answers after its commit is on disk. Whatever `body`
-    /// returns as an error is rolled back, with everything that it did.
+    /// returns as an error is rolled back, with everything that it did. On PostgreSQL it is run
+    /// again where another transaction was in its way.
     ///
     /// # Errors
     ///
@@ -90,9 +112,12 @@ impl Store {
     pub async fn write<T, F>(&self, body: F) -> Result<T>
     where
         T: Send + 'static,
-        F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+        F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
     {
-        self.0.writer.run(body).await
+        match &*self.0 {
+            Engine::Sqlite(sqlite) => sqlite.write(body).await,
+            Engine::Postgres(postgres) => postgres.write(body).await,
+        }
     }
 
     /// Whether the store answers: reads one row.
@@ -109,48 +134,92 @@ impl Store {
     /// # Errors
     ///
     /// That the store cannot be used.
-    pub fn tail(&self) -> Result<Tail> {
-        Tail::new(open::for_reading(&self.0.path)?)
+    pub async fn tail(&self) -> Result<Tail> {
+        Ok(Tail(match &*self.0 {
+            Engine::Sqlite(sqlite) => Follower::Sqlite(sqlite.tail()?),
+            Engine::Postgres(postgres) => Follower::Postgres(Box::new(postgres.tail().await?)),
+        }))
     }
 }
 
-/// A place where statements that change nothing run: on the reading connection of this thread,
-/// or, seen through a [`Tx`], within its transaction.
+/// Follows the changes that any process commits. Blocks the thread that asks.
+pub struct Tail(Follower);
+
+enum Follower {
+    Sqlite(sqlite::Tail),
+    Postgres(Box<postgres::Tail>),
+}
+
+impl Tail {
+    /// How often to look: on SQLite a look at shared memory, on PostgreSQL a question on the network,
+    /// which is asked at once where an announcement comes.
+    #[must_use]
+    pub const fn period(&self) -> Duration {
+        Duration::from_millis(match &self.0 {
+            Follower::Sqlite(_) => 100,
+            Follower::Postgres(_) => 250,
+        })
+    }
+
+    /// What was committed since the last call. Where some was missed, the sessions that ended after
+    /// `since` come instead.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot be used; the next call continues where this one was.
+    pub fn poll(&mut self, since: Timestamp) -> Result<News> {
+        match &mut self.0 {
+            Follower::Sqlite(tail) => tail.poll(since),
+            Follower::Postgres(tail) => tail.poll(since),
+        }
+    }
+
+    /// Waits for the next look: [`Tail::period`], or less where there is news.
+    pub fn wait(&mut self) {
+        let period = self.period();
+        match &mut self.0 {
+            Follower::Sqlite(_) => std::thread::sleep(period),
+            Follower::Postgres(tail) => tail.wait(period),
+        }
+    }
+}
+
+/// A place where statements that change nothing run: on connections for reading or, seen through a
+/// [`Tx`], within its transaction.
 #[derive(Clone, Copy)]
-pub struct Reads<'s> {
-    id: u64,
-    path: &'s PathBuf,
+pub struct Reads<'s>(Place<'s>);
+
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    Sqlite(Here<'s>),
+    Postgres(There<'s>),
 }
 
 impl Reads<'_> {
-    fn connection(&self) -> Result<Rc<Connection>> {
-        sql::connection_of_thread(self.id, || open::for_reading(self.path))
-    }
-
-    #[expect(clippy::unused_async, reason = "a database on another machine is awaited here")]
     async fn first<P: Parameters, R: Row>(
         &self,
         statement: &Statement<P, R>,
         inputs: P::Inputs<'_>,
     ) -> Result<Option<R>> {
-        let mut found = None;
-        sql::rows(&*self.connection()?, statement, &inputs, |row| {
-            found.get_or_insert(row);
-        })?;
-        Ok(found)
+        match self.0 {
+            Place::Sqlite(here) => here.first(statement, &inputs),
+            Place::Postgres(there) => there.first(statement, inputs).await,
+        }
     }
 
-    #[expect(clippy::unused_async, reason = "a database on another machine is awaited here")]
     async fn all<P: Parameters, R: Row>(&self, statement: &Statement<P, R>, inputs: P::Inputs<'_>) -> Result<Vec<R>> {
-        let mut found = Vec::new();
-        sql::rows(&*self.connection()?, statement, &inputs, |row| found.push(row))?;
-        Ok(found)
+        match self.0 {
+            Place::Sqlite(here) => here.all(statement, &inputs),
+            Place::Postgres(there) => there.all(statement, inputs).await,
+        }
     }
 }
 
-/// One transaction. Reads through it see its own changes.
+/// One transaction. Reads through it see its own changes, and the one row that a look-up finds stays
+/// as it is until the commit: on SQLite because nobody else writes, on PostgreSQL because it is held.
 pub struct Tx<'t> {
     reads: Reads<'t>,
+    shared: Reads<'t>,
     changes: Mutex<Vec<Change>>,
 }
 
@@ -162,19 +231,36 @@ impl<'t> Deref for Tx<'t> {
     }
 }
 
-impl Tx<'_> {
-    #[expect(clippy::unused_async, reason = "a database on another machine is awaited here")]
+impl<'t> Tx<'t> {
+    fn on_sqlite(here: Here<'t>) -> Self {
+        let reads = Reads(Place::Sqlite(here));
+        Self { reads, shared: reads, changes: Mutex::default() }
+    }
+
+    fn on_postgres(transaction: &'t postgres::Transaction<'t>) -> Self {
+        let held = |lock| Reads(Place::Postgres(There::Within(transaction, lock)));
+        Self { reads: held(Lock::Update), shared: held(Lock::Share), changes: Mutex::default() }
+    }
+
+    /// For what the transaction depends on and does not change: others may depend on it beside it.
+    pub(crate) const fn shared(&self) -> &Reads<'t> {
+        &self.shared
+    }
+
     async fn execute<P: Parameters>(&self, statement: &Statement<P, ()>, inputs: P::Inputs<'_>) -> Result<u64> {
-        sql::execute(&*self.connection()?, statement, &inputs)
+        match self.reads.0 {
+            Place::Sqlite(here) => here.execute(statement, &inputs),
+            Place::Postgres(there) => there.execute(statement, inputs).await,
+        }
     }
 
     /// Notes what other nodes' and this node's caches have to forget once this is committed.
-    fn record(&self, change: Change) {
-        self.changes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(change);
+    pub(crate) fn record(&self, change: Change) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
     fn into_changes(self) -> Vec<Change> {
-        self.changes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.changes.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,6 @@
 //! Sessions: a row each, whose generation only ever moves forward.
 
-use rusqlite::Connection;
-
-use super::sql::{self, row, statements};
+use super::sql::{row, statements};
 use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
 use crate::domain::error::Result;
@@ -21,7 +19,7 @@ statements! {
     BY_ID: (SessionId) -> Session = concat!("select ", columns!(), " from sessions where id = $1");
     LIVE_OF_USER: (UserId, Timestamp) -> Session = concat!("select ", columns!(),
         " from sessions where user_id = $1 and ended_at is null and expires_at > $2 order by id");
-    ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
+    pub(super) ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
         "select id, ended_at from sessions where ended_at > $1";
     INSERT: (
         SessionId, UserId, Dialect, Timestamp, Timestamp, Timestamp, i64, Timestamp, Option<String>, Option<String>
@@ -110,13 +108,6 @@ pub(crate) async fn list_live(reads: &Reads<'_>, user: UserId, now: Timestamp) -
 /// The sessions that ended after `since`, with the moment.
 pub(crate) async fn list_ended(reads: &Reads<'_>, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
     reads.all(&ENDED_SINCE, (since,)).await
-}
-
-/// The same, on a connection that follows the feed.
-pub(super) fn ended_since(connection: &Connection, since: Timestamp) -> Result<Vec<(SessionId, Timestamp)>> {
-    let mut ended = Vec::new();
-    sql::rows(connection, &ENDED_SINCE, &(since,), |row| ended.push(row))?;
-    Ok(ended)
 }
 
 pub(crate) async fn insert(tx: &Tx<'_>, new: &NewSession<'_>) -> Result<()> {

@@ -1,16 +1,10 @@
-//! Typed statements: a text, the types that go in and the types that come out, declared once.
-//! The only file that knows how a database driver binds and reads; a second engine adds its
-//! arms here.
+//! Typed statements: a text, the types that go in and the types that come out, declared once, for
+//! both engines. How a driver binds and reads is in the engine's own folder.
 
-use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::rc::Rc;
-
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode};
 
 use crate::clock::Timestamp;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Error;
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
 use crate::domain::session::Dialect;
 use crate::domain::user::Status;
@@ -24,8 +18,8 @@ pub(crate) enum Kind {
     Bytes,
 }
 
-/// One value on its way in.
-#[derive(Clone, Copy)]
+/// One value on its way in or out.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     Null,
     Integer(i64),
@@ -34,16 +28,24 @@ pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
 }
 
-impl rusqlite::ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match *self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(number) => ValueRef::Integer(number),
-            Self::Boolean(truth) => ValueRef::Integer(i64::from(truth)),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Bytes(bytes) => ValueRef::Blob(bytes),
-        }))
+impl<'a> Value<'a> {
+    fn integer(self) -> Option<i64> {
+        if let Self::Integer(number) = self { Some(number) } else { None }
     }
+
+    fn text(self) -> Option<&'a str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    fn bytes(self) -> Option<&'a [u8]> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+}
+
+/// A row as a driver hands it over.
+pub(crate) trait Cells {
+    /// The cell of column `index`; `None` where there is no such column, or it is of no known kind.
+    fn cell(&self, index: usize) -> Option<Value<'_>>;
 }
 
 /// A type that a column holds: how it is declared, handed in and read back.
@@ -53,7 +55,7 @@ pub(crate) trait Field: Sized {
     const KIND: Kind;
     fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v>;
     /// `None` where the cell holds something else.
-    fn read(cell: ValueRef<'_>) -> Option<Self>;
+    fn read(cell: Value<'_>) -> Option<Self>;
 }
 
 impl Field for i64 {
@@ -62,8 +64,8 @@ impl Field for i64 {
     fn value(input: &Self) -> Value<'_> {
         Value::Integer(*input)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_i64().ok()
+    fn read(cell: Value<'_>) -> Option<Self> {
+        cell.integer()
     }
 }
 
@@ -73,8 +75,12 @@ impl Field for bool {
     fn value(input: &Self) -> Value<'_> {
         Value::Boolean(*input)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_i64().ok().map(|number| number != 0)
+    fn read(cell: Value<'_>) -> Option<Self> {
+        match cell {
+            Value::Boolean(truth) => Some(truth),
+            // SQLite has no booleans of its own.
+            cell => cell.integer().map(|number| number != 0),
+        }
     }
 }
 
@@ -84,8 +90,8 @@ impl Field for Timestamp {
     fn value(input: &Self) -> Value<'_> {
         Value::Integer(input.micros())
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_i64().ok().map(Self::from_micros)
+    fn read(cell: Value<'_>) -> Option<Self> {
+        cell.integer().map(Self::from_micros)
     }
 }
 
@@ -95,8 +101,8 @@ impl Field for String {
     fn value<'v>(input: &'v &str) -> Value<'v> {
         Value::Text(input)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_str().ok().map(str::to_owned)
+    fn read(cell: Value<'_>) -> Option<Self> {
+        cell.text().map(str::to_owned)
     }
 }
 
@@ -106,8 +112,8 @@ impl Field for Vec<u8> {
     fn value<'v>(input: &'v &[u8]) -> Value<'v> {
         Value::Bytes(input)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_blob().ok().map(<[u8]>::to_vec)
+    fn read(cell: Value<'_>) -> Option<Self> {
+        cell.bytes().map(<[u8]>::to_vec)
     }
 }
 
@@ -117,8 +123,8 @@ impl<const N: usize> Field for [u8; N] {
     fn value(input: &Self) -> Value<'_> {
         Value::Bytes(input)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        cell.as_blob().ok()?.try_into().ok()
+    fn read(cell: Value<'_>) -> Option<Self> {
+        cell.bytes()?.try_into().ok()
     }
 }
 
@@ -130,8 +136,8 @@ macro_rules! id_fields {
             fn value(input: &Self) -> Value<'_> {
                 Value::Bytes(input.as_bytes())
             }
-            fn read(cell: ValueRef<'_>) -> Option<Self> {
-                cell.as_blob().ok()?.try_into().ok().map(Self::from_bytes)
+            fn read(cell: Value<'_>) -> Option<Self> {
+                cell.bytes()?.try_into().ok().map(Self::from_bytes)
             }
         }
     )*};
@@ -147,8 +153,8 @@ macro_rules! word_fields {
             fn value(input: &Self) -> Value<'_> {
                 Value::Text(input.as_str())
             }
-            fn read(cell: ValueRef<'_>) -> Option<Self> {
-                cell.as_str().ok().and_then($parse)
+            fn read(cell: Value<'_>) -> Option<Self> {
+                cell.text().and_then($parse)
             }
         }
     )*};
@@ -162,17 +168,17 @@ impl<T: Field> Field for Option<T> {
     fn value<'v>(input: &'v Self::Input<'_>) -> Value<'v> {
         input.as_ref().map_or(Value::Null, T::value)
     }
-    fn read(cell: ValueRef<'_>) -> Option<Self> {
-        if matches!(cell, ValueRef::Null) { Some(None) } else { T::read(cell).map(Some) }
+    fn read(cell: Value<'_>) -> Option<Self> {
+        if matches!(cell, Value::Null) { Some(None) } else { T::read(cell).map(Some) }
     }
 }
 
 /// The types of a statement's parameters, `$1` first: a tuple of [`Field`]s.
 pub(crate) trait Parameters {
     type Inputs<'a>;
-    #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
+    type Values<'v>: AsRef<[Value<'v>]>;
     const KINDS: &'static [Kind];
-    fn bind<T>(inputs: &Self::Inputs<'_>, run: impl FnOnce(&[Value<'_>]) -> T) -> T;
+    fn values<'v>(inputs: &'v Self::Inputs<'_>) -> Self::Values<'v>;
 }
 
 /// What one row is read into: a tuple of [`Field`]s, or a struct made by [`row!`].
@@ -180,27 +186,28 @@ pub(crate) trait Row: Sized {
     #[cfg_attr(not(test), expect(dead_code, reason = "what the test of all statements compares"))]
     const KINDS: &'static [Kind];
     /// Reads the columns in order; the error names the first that holds something else.
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self, usize>;
+    fn read(row: &impl Cells) -> Result<Self, usize>;
 }
 
 /// Reads column `index`.
-pub(crate) fn column<T: Field>(row: &rusqlite::Row<'_>, index: usize) -> Result<T, usize> {
-    row.get_ref(index).ok().and_then(T::read).ok_or(index)
+pub(crate) fn column<T: Field>(row: &impl Cells, index: usize) -> Result<T, usize> {
+    row.cell(index).and_then(T::read).ok_or(index)
 }
 
 macro_rules! tuples {
-    ($(($($name:ident $index:tt),*);)*) => {$(
+    ($($count:literal: ($($name:ident $index:tt),*);)*) => {$(
         impl<$($name: Field),*> Parameters for ($($name,)*) {
             type Inputs<'a> = ($($name::Input<'a>,)*);
             const KINDS: &'static [Kind] = &[$($name::KIND),*];
-            fn bind<T>(inputs: &Self::Inputs<'_>, run: impl FnOnce(&[Value<'_>]) -> T) -> T {
+            type Values<'v> = [Value<'v>; $count];
+            fn values<'v>(inputs: &'v Self::Inputs<'_>) -> Self::Values<'v> {
                 let _ = inputs;
-                run(&[$($name::value(&inputs.$index)),*])
+                [$($name::value(&inputs.$index)),*]
             }
         }
         impl<$($name: Field),*> Row for ($($name,)*) {
             const KINDS: &'static [Kind] = &[$($name::KIND),*];
-            fn read(row: &rusqlite::Row<'_>) -> Result<Self, usize> {
+            fn read(row: &impl Cells) -> Result<Self, usize> {
                 let _ = row;
                 Ok(($(column::<$name>(row, $index)?,)*))
             }
@@ -209,24 +216,24 @@ macro_rules! tuples {
 }
 
 tuples! {
-    ();
-    (A 0);
-    (A 0, B 1);
-    (A 0, B 1, C 2);
-    (A 0, B 1, C 2, D 3);
-    (A 0, B 1, C 2, D 3, E 4);
-    (A 0, B 1, C 2, D 3, E 4, F 5);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16);
+    0: ();
+    1: (A 0);
+    2: (A 0, B 1);
+    3: (A 0, B 1, C 2);
+    4: (A 0, B 1, C 2, D 3);
+    5: (A 0, B 1, C 2, D 3, E 4);
+    6: (A 0, B 1, C 2, D 3, E 4, F 5);
+    7: (A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+    8: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+    9: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8);
+    10: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9);
+    11: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
+    12: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11);
+    13: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12);
+    14: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13);
+    15: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14);
+    16: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15);
+    17: (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11, M 12, N 13, O 14, P 15, Q 16);
 }
 
 /// Declares a struct that a row is read into, column by column in the order of its fields.
@@ -242,7 +249,7 @@ macro_rules! row {
         impl $crate::store::sql::Row for $name {
             const KINDS: &'static [$crate::store::sql::Kind] =
                 &[$(<$type as $crate::store::sql::Field>::KIND),*];
-            fn read(row: &rusqlite::Row<'_>) -> Result<Self, usize> {
+            fn read(row: &impl $crate::store::sql::Cells) -> Result<Self, usize> {
                 let mut index = 0..;
                 let mut next = || index.next().unwrap_or_default();
                 Ok(Self { $($field: $crate::store::sql::column::<$type>(row, next())?,)* })
@@ -254,7 +261,7 @@ pub(crate) use row;
 
 /// One SQL text with the types of its parameters and of its rows.
 pub(crate) struct Statement<P, R> {
-    text: &'static str,
+    pub(super) text: &'static str,
     types: PhantomData<fn(P) -> R>,
 }
 
@@ -281,8 +288,8 @@ impl<P: Parameters, R: Row> Statement<P, R> {
 
 /// Declares a file's statements: `NAME: (parameter types) -> row type = "text";`
 macro_rules! statements {
-    ($($(#[$doc:meta])* $name:ident: ($($parameter:ty),*) -> $row:ty = $text:expr;)*) => {
-        $($(#[$doc])* const $name: $crate::store::sql::Statement<($($parameter,)*), $row> =
+    ($($(#[$doc:meta])* $visibility:vis $name:ident: ($($parameter:ty),*) -> $row:ty = $text:expr;)*) => {
+        $($(#[$doc])* $visibility const $name: $crate::store::sql::Statement<($($parameter,)*), $row> =
             $crate::store::sql::Statement::new($text);)*
 
         /// Every statement of this file.
@@ -292,71 +299,7 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// Runs `statement` for its effect; how many rows it changed.
-pub(crate) fn execute<P: Parameters>(
-    connection: &Connection,
-    statement: &Statement<P, ()>,
-    inputs: &P::Inputs<'_>,
-) -> Result<u64> {
-    let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
-    let changed = P::bind(inputs, |values| prepared.execute(rusqlite::params_from_iter(values)))
-        .map_err(|error| fault(&error))?;
-    Ok(u64::try_from(changed).unwrap_or(u64::MAX))
-}
-
-/// Runs `statement` and hands each row to `take`.
-pub(crate) fn rows<P: Parameters, R: Row>(
-    connection: &Connection,
-    statement: &Statement<P, R>,
-    inputs: &P::Inputs<'_>,
-    mut take: impl FnMut(R),
-) -> Result<()> {
-    let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
-    P::bind(inputs, |values| {
-        let mut rows = prepared.query(rusqlite::params_from_iter(values)).map_err(|error| fault(&error))?;
-        while let Some(row) = rows.next().map_err(|error| fault(&error))? {
-            take(R::read(row).map_err(|index| unreadable(statement.text, index))?);
-        }
-        Ok(())
-    })
-}
-
-fn unreadable(text: &str, index: usize) -> Error {
+/// The fault of a row whose column `index` is not what the statement declares.
+pub(super) fn unreadable(text: &str, index: usize) -> Error {
     Error::Internal(format!("column {index} of a row is not of its declared type, in: {text}"))
-}
-
-/// What a driver's error means. The cause is for the log.
-pub(crate) fn fault(error: &rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::Unavailable("the database is locked by another process".to_owned())
-        }
-        Some(
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
-            | ErrorCode::ReadOnly
-            | ErrorCode::CannotOpen
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::OutOfMemory,
-        ) => Error::Unavailable(format!("the store cannot be used: {error}")),
-        _ => Error::Internal(format!("the store refused a statement: {error}")),
-    }
-}
-
-thread_local! {
-    /// This thread's connections, by store: a worker reads through its own, the writer through
-    /// the one that holds the transaction.
-    static CONNECTIONS: RefCell<Vec<(u64, Rc<Connection>)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// This thread's connection to the store `id`, opened by `open` at its first use.
-pub(crate) fn connection_of_thread(id: u64, open: impl FnOnce() -> Result<Connection>) -> Result<Rc<Connection>> {
-    let known = CONNECTIONS.with_borrow(|all| all.iter().find(|(store, _)| *store == id).map(|(_, it)| Rc::clone(it)));
-    if let Some(connection) = known {
-        return Ok(connection);
-    }
-    let connection = Rc::new(open()?);
-    CONNECTIONS.with_borrow_mut(|all| all.push((id, Rc::clone(&connection))));
-    Ok(connection)
 }

@@ -106,7 +106,7 @@ impl UserRow {
 }
 
 /// A user to be inserted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewUser {
     /// The id it gets.
     pub id: UserId,

@@ -1,6 +1,7 @@
 //! What may be typed: commands, arguments and flags, with the help that is shown for them. A
 //! password or token is never an argument: other users of a machine can read those.
 
+mod keys;
 mod project;
 mod session;
 mod token;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(super) use self::keys::KeysCommand;
 pub(super) use self::project::{ProjectCommand, ShareWith};
 pub(super) use self::session::SessionCommand;
 pub(super) use self::token::{AddToken, TokenCommand};
@@ -45,7 +47,7 @@ pub(super) struct Global {
     /// The URL that clients and mails reach the server by
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
-    /// Where the database is, as sqlite:PATH
+    /// Where the database is, as sqlite:PATH or postgres://USER@HOST/DATABASE
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// text for people, json for collectors
@@ -91,6 +93,11 @@ pub(super) enum Command {
     Project {
         #[command(subcommand)]
         command: ProjectCommand,
+    },
+    /// The keys that vouch for tokens
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
     /// The configuration
     Config {

@@ -4,7 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,37 +12,28 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::domain::error::{Error, Result};
+use crate::store::OpenError;
 
 /// How long one process waits for another one's write transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_KEPT: usize = 128;
 
-/// Why a store could not be opened; the text says how to mend it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct OpenError(String);
-
-impl OpenError {
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub(super) fn of(path: &Path, error: &rusqlite::Error) -> Self {
-        let path = path.display();
-        Self(match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => format!(
-                "the database {path} is damaged ({error}): stop every doorward on it, keep a copy, and restore it from a backup"
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => format!(
-                "the database {path} cannot be opened for writing ({error}): give this user the right to write the file and its directory"
-            ),
-            Some(ErrorCode::DiskFull) => format!("no space is left for the database {path}: free some and start again"),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                format!("the database {path} is locked by another process: wait for it to end, or stop it")
-            }
-            _ => format!("the database {path} cannot be opened: {error}"),
-        })
-    }
+/// Why a database file could not be opened, and how to mend that.
+pub(super) fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+    let path = path.display();
+    OpenError::new(match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => format!(
+            "the database {path} is damaged ({error}): stop every doorward on it, keep a copy, and restore it from a backup"
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => format!(
+            "the database {path} cannot be opened for writing ({error}): give this user the right to write the file and its directory"
+        ),
+        Some(ErrorCode::DiskFull) => format!("no space is left for the database {path}: free some and start again"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("the database {path} is locked by another process: wait for it to end, or stop it")
+        }
+        _ => format!("the database {path} cannot be opened: {error}"),
+    })
 }
 
 /// A number that no other store of this process has.
@@ -52,15 +43,15 @@ pub(super) fn next_store_id() -> u64 {
 }
 
 /// Makes the file where there is none, readable by its owner alone, and opens it.
-pub(super) fn for_writing(path: &PathBuf) -> Result<Connection, OpenError> {
+pub(super) fn for_writing(path: &Path) -> Result<Connection, OpenError> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| {
-        OpenError(format!(
+        OpenError::new(format!(
             "the database {} cannot be written ({error}): give this user the right to write it, or free some space",
             path.display()
         ))
     })?;
     restrict(path)?;
-    open_writer(path).map_err(|error| OpenError::of(path, &error))
+    open_writer(path).map_err(|error| refusal(path, &error))
 }
 
 /// A database that was copied in may be open to others, and so may what lies beside it.
@@ -71,7 +62,7 @@ fn restrict(path: &Path) -> Result<(), OpenError> {
         match fs::set_permissions(&file, fs::Permissions::from_mode(0o600)) {
             Err(error) if error.kind() != ErrorKind::NotFound || suffix.is_empty() => {
                 let file = file.display();
-                return Err(OpenError(format!("the mode of {file} cannot be set to 0600: {error}")));
+                return Err(OpenError::new(format!("the mode of {file} cannot be set to 0600: {error}")));
             }
             _ => {}
         }
@@ -119,7 +110,7 @@ pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
 const READERS_PAGES_KIB: i32 = 1_000;
 
 /// A connection that cannot write.
-pub(super) fn for_reading(path: &PathBuf) -> Result<Connection> {
+pub(super) fn for_reading(path: &Path) -> Result<Connection> {
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;

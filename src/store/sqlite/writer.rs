@@ -2,21 +2,19 @@
 //! once, tells the caches, then answers all. A job that fails undoes itself alone; a commit that
 //! fails answers every job with an error.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::Mutex;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::changes::{self, Change};
-use super::open::{self, OpenError};
-use super::{Commits, Reads, Tx, sql};
+use super::{Here, driver, open};
+use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
+use crate::store::job::{self, Job, Keep};
+use crate::store::{Change, Commits, OpenError, Tx, changes};
 
 /// The way to the writer's thread, which ends when this is dropped, with all that was handed to
 /// it done.
@@ -39,13 +37,12 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, body: F) -> Result<T>
     where
         T: Send + 'static,
-        F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+        F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job = Transaction { body: Some(body), outcome: None, answer };
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Box::new(job)).map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let (job, answered) = job::of(body);
+        let jobs = self.jobs.as_ref().ok_or_else(job::gone)?;
+        jobs.send(job).map_err(|_| job::gone())?;
+        answered.await.map_err(|_| job::gone())?
     }
 }
 
@@ -60,67 +57,18 @@ impl Drop for Writer {
     }
 }
 
-fn gone() -> Error {
-    Error::Unavailable("the store's writer has ended".to_owned())
-}
-
 fn undone() -> Error {
     Error::Unavailable("the store undid a transaction".to_owned())
 }
 
-/// One transaction's body on its way through the writer.
-trait Job: Send {
-    /// Nobody waits for the answer any more, and nothing was begun.
-    fn is_abandoned(&self) -> bool;
-    /// Runs the body; false where its work has to be undone.
-    fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Replaces a good outcome by an error: its work is gone.
-    fn fail(&mut self, error: Error);
-    fn answer(self: Box<Self>);
-}
-
-struct Transaction<T, F> {
-    body: Option<F>,
-    outcome: Option<Result<T>>,
-    answer: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for Transaction<T, F>
-where
-    T: Send,
-    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send,
-{
-    fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
+/// On SQLite every step of a body is ready at its first poll; false where its work has to be undone.
+fn complete(job: &mut dyn Job, tx: &Tx<'_>) -> bool {
+    let polled = job.run(tx, Keep::No).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    if let Poll::Ready(stands) = polled {
+        return stands;
     }
-
-    fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let Some(body) = self.body.take() else { return false };
-        let outcome = catch_unwind(AssertUnwindSafe(|| complete(body(tx))))
-            .unwrap_or_else(|_| Err(Error::Internal("a transaction's body panicked".to_owned())));
-        self.outcome.insert(outcome).is_ok()
-    }
-
-    fn fail(&mut self, error: Error) {
-        if !matches!(self.outcome, Some(Err(_))) {
-            self.outcome = Some(Err(error));
-        }
-    }
-
-    fn answer(self: Box<Self>) {
-        // Nobody may be listening any more; the commit stands all the same.
-        let _ = self.answer.send(self.outcome.unwrap_or_else(|| Err(gone())));
-    }
-}
-
-/// On SQLite every step of a body is ready at its first poll.
-fn complete<T>(body: impl Future<Output = Result<T>>) -> Result<T> {
-    match pin!(body).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => outcome,
-        Poll::Pending => {
-            Err(Error::Internal("a transaction awaits something that is no statement of the store".to_owned()))
-        }
-    }
+    job.fail(Error::Internal("a transaction awaits something that is no statement of the store".to_owned()));
+    false
 }
 
 struct Desk {
@@ -131,7 +79,7 @@ struct Desk {
 impl Desk {
     fn work(&self, connection: Connection, waiting: &Receiver<Box<dyn Job>>) {
         // A body's statements find the connection that holds the transaction as this thread's own.
-        let Ok(connection) = sql::connection_of_thread(self.store, || Ok(connection)) else { return };
+        let Ok(connection) = driver::connection_of_thread(self.store, || Ok(connection)) else { return };
         while let Ok(first) = waiting.recv() {
             for job in self.group(&connection, first, waiting) {
                 job.answer();
@@ -180,12 +128,11 @@ impl Desk {
             job.fail(error);
             return Vec::new();
         }
-        let nowhere = std::path::PathBuf::new();
-        let tx = Tx { reads: Reads { id: self.store, path: &nowhere }, changes: Mutex::default() };
-        if job.run(&tx) {
+        let tx = Tx::on_sqlite(Here { id: self.store, path: Path::new("") });
+        if complete(job, &tx) {
             let changes = tx.into_changes();
-            let released = changes::insert(connection, &changes, self.commits.clock.now())
-                .and_then(|()| step(connection, "release job"));
+            let released =
+                number(connection, &changes, self.commits.clock.now()).and_then(|()| step(connection, "release job"));
             match released {
                 Ok(()) => return changes,
                 Err(error) => job.fail(error),
@@ -222,13 +169,23 @@ impl Desk {
     }
 }
 
+/// Writes down the changes of one job, as the last statements of its savepoint.
+fn number(connection: &Connection, changes: &[Change], now: Timestamp) -> Result<()> {
+    let Some(reserved) = changes::reserve(changes) else { return Ok(()) };
+    driver::execute(connection, &changes::RESERVE, &reserved)?;
+    for row in changes::rows(changes, now) {
+        driver::execute(connection, &changes::INSERT, &row)?;
+    }
+    Ok(())
+}
+
 /// Runs one of the few statements around the jobs, which are prepared once.
 fn step(connection: &Connection, statement: &str) -> Result<()> {
     connection
         .prepare_cached(statement)
         .and_then(|mut prepared| prepared.execute(()))
         .map(drop)
-        .map_err(|error| sql::fault(&error))
+        .map_err(|error| driver::fault(&error))
 }
 
 /// The same meaning once more, for the next job of a group.
@@ -244,10 +201,12 @@ mod tests {
     use std::sync::Arc;
 
     use tempfile::TempDir;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::clock::Clock;
-    use crate::store::{meta, migrate};
+    use crate::store::meta;
+    use crate::store::sqlite::migrate;
 
     /// A writer's desk over a database that may not grow, as on a full disk.
     fn full() -> (TempDir, Desk, std::rc::Rc<Connection>) {
@@ -257,15 +216,13 @@ mod tests {
         let pages: i64 = connection.query_row("pragma page_count", (), |row| row.get(0)).unwrap();
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
         let store = open::next_store_id();
-        let connection = sql::connection_of_thread(store, || Ok(connection)).unwrap();
+        let connection = driver::connection_of_thread(store, || Ok(connection)).unwrap();
         let commits = Commits { clock: Clock::System, on_commit: Arc::new(|_| {}), group: 128 };
         (folder, Desk { store, commits }, connection)
     }
 
     fn setting(name: &'static str, length: usize) -> (Box<dyn Job>, oneshot::Receiver<Result<()>>) {
-        let (answer, answered) = oneshot::channel();
-        let body = async move |tx: &Tx<'_>| meta::set(tx, name, &"x".repeat(length)).await;
-        (Box::new(Transaction { body: Some(body), outcome: None, answer }), answered)
+        job::of(async move |tx: &Tx<'_>| meta::set(tx, name, &"x".repeat(length)).await)
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! The keys that vouch for tokens: rotated, listed, and let go once nothing alive depends on them.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::domain::caller::Caller;
+use crate::domain::error::{Error, Result};
+use crate::domain::token::Algorithm;
+use crate::guard::jwt::LEEWAY;
+use crate::store::key_material::KeyMaterial;
+
+/// How long after a look at the keys that failed the next one comes.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What becomes of the old keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// They vouch for what they made until that is over.
+    Routine,
+    /// They are gone at once, and with them every session.
+    Compromised,
+}
+
+/// What is told of a key: never the key itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Its `kid` or, of a root key, its number.
+    pub id: String,
+    /// `access tokens`, or `refresh tokens`.
+    pub signs: &'static str,
+    /// What it signs with.
+    pub algorithm: &'static str,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is used, until a newer one is.
+    pub used_from: Timestamp,
+    /// Whether it is the one in use now.
+    pub is_current: bool,
+}
+
+/// The keys, newest first, for an administrator.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`], or that the keys cannot be read.
+pub async fn list(app: &App, caller: &Caller) -> Result<Vec<KeyInfo>> {
+    caller.require_admin()?;
+    Ok(describe(app, &app.keys().await?))
+}
+
+/// New keys in place of the current ones, on every server, for an administrator.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`], or that the keys cannot be kept.
+pub async fn rotate(app: &App, caller: &Caller, rotation: Rotation) -> Result<Vec<KeyInfo>> {
+    caller.require_admin()?;
+    let (now, oldest) = (app.now(), Oldest::of(app));
+    let keys = app.replace_keys(move |keys: KeyMaterial| {
+        let algorithm = keys.algorithm().unwrap_or(Algorithm::EdDsa);
+        let rotated = match rotation {
+            Rotation::Routine => keys.with_root_key(now).with_signing_key(algorithm, now),
+            Rotation::Compromised => keys.without_old_ones(algorithm, now),
+        };
+        let rotated = rotated.map_err(|_| Error::Internal("no key can be made".to_owned()))?;
+        Ok(rotated.without_retired(oldest.signing, oldest.root))
+    });
+    Ok(describe(app, &keys.await?))
+}
+
+/// Lets go of keys that nothing alive was made with.
+///
+/// # Errors
+///
+/// That the keys cannot be read or kept.
+pub async fn retire(app: &App) -> Result<()> {
+    let oldest = Oldest::of(app);
+    let keys = app.keys().await?;
+    let (signing, root) = (keys.signing_keys.len(), keys.root_keys.len());
+    let left = keys.without_retired(oldest.signing, oldest.root);
+    if (left.signing_keys.len(), left.root_keys.len()) == (signing, root) {
+        return Ok(());
+    }
+    app.replace_keys(move |keys: KeyMaterial| Ok(keys.without_retired(oldest.signing, oldest.root))).await.map(drop)
+}
+
+/// Goes on with the keys as another process left them, whenever that happens.
+pub async fn follow(app: App, mut stop: watch::Receiver<bool>) {
+    let longest = app.settings().feed.max_staleness;
+    loop {
+        tokio::select! {
+            () = app.guard().keys_changed() => {}
+            // Of a rotation, a server that does not hear the feed would not hear either.
+            () = tokio::time::sleep(longest) => {
+                if app.guard().is_up_to_date() {
+                    continue;
+                }
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        while let Err(error) = app.reload_keys().await {
+            tracing::warn!(%error, "the keys that were rotated cannot be read yet");
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+}
+
+/// A key that was followed by another before this is of no use to anybody.
+#[derive(Clone, Copy)]
+struct Oldest {
+    signing: Timestamp,
+    root: Timestamp,
+}
+
+impl Oldest {
+    fn of(app: &App) -> Self {
+        let longest = app.longest_lifetimes();
+        let before = |lifetime| app.now().minus(lifetime + app.settling() + 2 * LEEWAY);
+        Self { signing: before(longest.access), root: before(longest.session) }
+    }
+}
+
+fn describe(app: &App, keys: &KeyMaterial) -> Vec<KeyInfo> {
+    let root = keys.root_keys.iter().map(|key| KeyInfo {
+        id: key.id.to_string(),
+        signs: "refresh tokens",
+        algorithm: "HMAC-SHA-256",
+        created_at: key.created_at,
+        used_from: key.created_at,
+        is_current: false,
+    });
+    let signing = keys.signing_keys.iter().map(|key| KeyInfo {
+        id: key.kid.clone(),
+        signs: "access tokens",
+        algorithm: key.algorithm.as_str(),
+        created_at: key.created_at,
+        used_from: key.created_at,
+        is_current: false,
+    });
+    let (mut root, mut signing): (Vec<_>, Vec<_>) = (root.collect(), signing.collect());
+    for list in [&mut root, &mut signing] {
+        settle(app, list);
+    }
+    signing.into_iter().rev().chain(root.into_iter().rev()).collect()
+}
+
+/// The first key is used at once, each later one once every server has heard of it.
+fn settle(app: &App, keys: &mut [KeyInfo]) {
+    for key in keys.iter_mut().skip(1) {
+        key.used_from = key.created_at.plus(app.settling());
+    }
+    let now = app.now();
+    if let Some(current) = keys.iter().rposition(|key| key.used_from <= now).or(Some(0)).and_then(|at| keys.get_mut(at)) {
+        current.is_current = true;
+    }
+}

@@ -1,0 +1,170 @@
+//! Where the keys of this store are kept: beside an SQLite database in a file, in PostgreSQL sealed in
+//! a row. Made once, read again when they were rotated.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::{OpenError, Presence, data_dir};
+use crate::clock::Timestamp;
+use crate::config::{ClusterSecret, Database, Settings};
+use crate::domain::error::{Error, Result};
+use crate::domain::token::Algorithm;
+use crate::store::key_file::{self, KEY_FILE};
+use crate::store::key_material::KeyMaterial;
+use crate::store::{self, Change, Store, Tx, key_seal};
+
+/// The place of the keys.
+#[derive(Clone)]
+pub(super) enum KeySafe {
+    /// A file in the data directory.
+    File(PathBuf),
+    /// A row that all nodes read.
+    Row(ClusterSecret),
+}
+
+impl KeySafe {
+    pub(super) fn of(settings: &Settings) -> Result<Self, OpenError> {
+        match (&settings.database, &settings.cluster_secret) {
+            (Database::Sqlite(_), _) => Ok(Self::File(settings.data_dir.join(KEY_FILE))),
+            (Database::Postgres(_), Some(secret)) => Ok(Self::Row(secret.clone())),
+            (Database::Postgres(_), None) => Err(OpenError::new("PostgreSQL needs a secret_file")),
+        }
+    }
+
+    /// Whether other servers than this process use the same keys.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Row(_))
+    }
+
+    /// The keys at the start, made where the database is new.
+    pub(super) async fn open(
+        &self,
+        store: &Store,
+        algorithm: Algorithm,
+        presence: Presence,
+        now: Timestamp,
+    ) -> Result<KeyMaterial, OpenError> {
+        let keys = match self {
+            Self::File(path) => data_dir::keys(path, store, algorithm, presence, now).await?,
+            Self::Row(secret) => shared(secret, store, algorithm, presence, now).await?,
+        };
+        // A command beside the server may not have its configuration: it changes no keys.
+        if keys.algorithm() == Some(algorithm) || presence == Presence::Required {
+            return Ok(keys);
+        }
+        let replaced = self.replace(store, move |keys| keys.with_signing_key(algorithm, now).map_err(|_| no_key()));
+        replaced.await.map_err(|error| OpenError::of_store(&error))
+    }
+
+    /// The keys as they are now.
+    pub(super) async fn read(&self, store: &Store) -> Result<KeyMaterial> {
+        match self {
+            Self::File(path) => read_file(path),
+            Self::Row(secret) => {
+                let sealed = store::meta::find(&store.reads(), store::meta::KEYS).await?;
+                opened(sealed.as_deref(), secret)
+            }
+        }
+    }
+
+    /// Held while the keys are replaced, where nothing else keeps two from it.
+    pub(super) fn lock(&self) -> Result<Option<File>> {
+        match self {
+            Self::File(path) => data_dir::alone(path).map(Some),
+            Self::Row(_) => Ok(None),
+        }
+    }
+
+    /// Replaces the keys, and tells every server of it; the new ones. The caller holds the lock.
+    pub(super) async fn replace(
+        &self,
+        store: &Store,
+        change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
+    ) -> Result<KeyMaterial> {
+        match self {
+            Self::File(path) => {
+                let keys = change(read_file(path)?)?;
+                key_file::write(path, &keys).map_err(|error| Error::Unavailable(error.to_string()))?;
+                let tell = async |tx: &Tx<'_>| {
+                    tx.record(Change::Keys);
+                    Ok(())
+                };
+                store.write(tell).await?;
+                Ok(keys)
+            }
+            Self::Row(secret) => {
+                let secret = secret.clone();
+                let replaced = async move |tx: &Tx<'_>| {
+                    let sealed = store::meta::find(tx, store::meta::KEYS).await?;
+                    let keys = change(opened(sealed.as_deref(), &secret)?)?;
+                    store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await?;
+                    tx.record(Change::Keys);
+                    Ok(keys)
+                };
+                store.write(replaced).await
+            }
+        }
+    }
+}
+
+fn read_file(path: &std::path::Path) -> Result<KeyMaterial> {
+    let found = key_file::read(path).map_err(|error| Error::Unavailable(error.to_string()))?;
+    found.ok_or_else(|| Error::Unavailable(format!("the key file {} is missing", path.display())))
+}
+
+fn opened(sealed: Option<&str>, secret: &ClusterSecret) -> Result<KeyMaterial> {
+    let sealed = sealed.ok_or_else(|| Error::Unavailable("the database has no keys".to_owned()))?;
+    key_seal::open(sealed, secret.expose()).map_err(|error| Error::Unavailable(format!("the keys: {error}")))
+}
+
+fn sealed_text(keys: &KeyMaterial, secret: &ClusterSecret) -> Result<String> {
+    key_seal::seal(keys, secret.expose()).map_err(|_| Error::Internal("the keys cannot be sealed".to_owned()))
+}
+
+fn no_key() -> Error {
+    Error::Internal("no key can be made".to_owned())
+}
+
+/// The keys of all nodes. Of several that start on an empty database one makes them.
+async fn shared(
+    secret: &ClusterSecret,
+    store: &Store,
+    algorithm: Algorithm,
+    presence: Presence,
+    now: Timestamp,
+) -> Result<KeyMaterial, OpenError> {
+    let of_store = |error: Error| OpenError::of_store(&error);
+    let found = store::meta::find(&store.reads(), store::meta::KEYS).await.map_err(of_store)?;
+    match found.map(|sealed| key_seal::open(&sealed, secret.expose())) {
+        Some(Ok(keys)) => return Ok(keys),
+        Some(Err(_)) if presence != Presence::MadeWithNewKeys => return Err(foreign()),
+        None if presence == Presence::Required => return Err(nothing_there()),
+        Some(Err(_)) | None => {}
+    }
+    let fresh = KeyMaterial::generate(algorithm, now).map_err(OpenError::new)?;
+    let sealed = sealed_text(&fresh, secret).map_err(of_store)?;
+    let kept = store.write(async move |tx: &Tx<'_>| {
+        if presence == Presence::MadeWithNewKeys {
+            store::meta::set(tx, store::meta::KEYS, &sealed).await?;
+            tx.record(Change::Keys);
+        } else {
+            store::meta::insert(tx, store::meta::KEYS, &sealed).await?;
+        }
+        store::meta::find(tx, store::meta::KEYS).await
+    });
+    let kept = kept.await.map_err(of_store)?.unwrap_or_default();
+    key_seal::open(&kept, secret.expose()).map_err(|_| foreign())
+}
+
+fn foreign() -> OpenError {
+    OpenError::new(
+        "the keys in the database were sealed under another secret: name the secret_file of the other nodes; if it is \
+         lost for good, `doorward serve --new-keys` goes on with new keys, and every token and session is void",
+    )
+}
+
+fn nothing_there() -> OpenError {
+    OpenError::new(
+        "there is no doorward data in this database: correct database_url, or start `doorward serve` once to make it",
+    )
+}

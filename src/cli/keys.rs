@@ -1,0 +1,50 @@
+//! `doorward keys`: the keys that vouch for tokens.
+
+use serde::Serialize;
+
+use super::arguments::KeysCommand;
+use super::message::Failure;
+use super::operator::Operator;
+use crate::actions::keys::{self, KeyInfo, Rotation};
+
+/// A key. The names of the fields are a promise to programs.
+#[derive(Serialize)]
+struct KeyShape<'k> {
+    id: &'k str,
+    signs: &'static str,
+    algorithm: &'static str,
+    created_at: String,
+    used_from: String,
+    current: bool,
+}
+
+impl<'k> KeyShape<'k> {
+    fn new(key: &'k KeyInfo) -> Self {
+        Self {
+            id: &key.id,
+            signs: key.signs,
+            algorithm: key.algorithm,
+            created_at: key.created_at.rfc3339(),
+            used_from: key.used_from.rfc3339(),
+            current: key.is_current,
+        }
+    }
+
+    fn row(&self) -> [String; 6] {
+        let current = if self.current { "yes" } else { "" };
+        [self.id, self.signs, self.algorithm, &self.created_at, &self.used_from, current].map(str::to_owned)
+    }
+}
+
+pub(super) async fn run(operator: &Operator, command: KeysCommand) -> Result<(), Failure> {
+    let (app, caller) = (&operator.app, &operator.caller);
+    let listed = match command {
+        KeysCommand::List => keys::list(app, caller).await,
+        KeysCommand::Rotate { compromised: true } => keys::rotate(app, caller, Rotation::Compromised).await,
+        KeysCommand::Rotate { compromised: false } => keys::rotate(app, caller, Rotation::Routine).await,
+    };
+    let listed = listed.map_err(|error| Failure::Refused(error.to_string()))?;
+    let shapes: Vec<_> = listed.iter().map(KeyShape::new).collect();
+    let header = ["ID", "SIGNS", "ALGORITHM", "CREATED", "USED FROM", "CURRENT"];
+    operator.output.list(&shapes, header, KeyShape::row, "there are no keys")
+}

@@ -1,0 +1,77 @@
+//! The connections that all reads share: a statement is sent as soon as it is asked, whatever is
+//! still on its way back on the same connection. They never carry a transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
+use tokio::time::sleep;
+use tokio_postgres::Row;
+
+use super::connect::Connector;
+use super::failure::{Failure, Meaning};
+use super::link::{Bound, Link};
+
+/// How many connections there are.
+const COUNT: usize = 2;
+
+/// The shared connections.
+pub(in crate::store) struct Shared {
+    slots: [ArcSwapOption<Link>; COUNT],
+    next: AtomicUsize,
+}
+
+impl Shared {
+    /// Both connections; they are kept up by [`Shared::keep`].
+    pub(super) async fn open(connector: &Connector) -> Result<Self, Failure> {
+        let (one, other) = (Link::open(connector).await?, Link::open(connector).await?);
+        let slots = [one, other].map(|link| ArcSwapOption::from_pointee(link));
+        Ok(Self { slots, next: AtomicUsize::new(0) })
+    }
+
+    /// Replaces connections that end, until it is dropped.
+    pub(super) async fn keep(self: Arc<Self>, connector: Arc<Connector>) {
+        let [one, other] = [0, 1].map(|slot| self.keep_one(slot, &connector));
+        futures_util::future::join(one, other).await;
+    }
+
+    async fn keep_one(&self, slot: usize, connector: &Connector) {
+        let slot = &self.slots[slot];
+        loop {
+            let link = slot.load_full();
+            match link.filter(|link| link.is_open()) {
+                Some(link) => link.notice().await,
+                None => {
+                    slot.store(None);
+                    match Link::open(connector).await {
+                        Ok(link) => {
+                            tracing::info!("a connection to PostgreSQL is back");
+                            slot.store(Some(Arc::new(link)));
+                        }
+                        Err(_) => sleep(connector.pause()).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The rows of a statement that changes nothing. It is asked again where the connection ends
+    /// meanwhile.
+    pub(super) async fn rows(&self, bound: Bound<'_>) -> Result<Vec<Row>, Failure> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut failure = Failure::new(Meaning::Lost, "there is no connection to PostgreSQL");
+        for slot in [first, first + 1].map(|number| &self.slots[number % COUNT]) {
+            let Some(link) = slot.load_full().filter(|link| link.is_open()) else { continue };
+            match link.rows(bound).await {
+                Err(lost) if lost.meaning == Meaning::Lost && !lost.is_silence() => failure = lost,
+                done => return done,
+            }
+        }
+        Err(failure)
+    }
+
+    /// One of the connections, for what is not awaited.
+    pub(super) fn any(&self) -> Option<Arc<Link>> {
+        self.slots.iter().find_map(|slot| slot.load_full().filter(|link| link.is_open()))
+    }
+}

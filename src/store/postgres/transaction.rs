@@ -1,0 +1,147 @@
+//! One transaction on one connection. It begins with its first statement, holds every row that a
+//! look-up found, and remembers what went wrong in it.
+
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+
+use futures_util::future::{FutureExt as _, LocalBoxFuture, join};
+use tokio_postgres::Row;
+
+use super::failure::{Failure, Meaning};
+use super::link::{Bound, Link, Lock};
+use crate::clock::Timestamp;
+use crate::store::sql::{Parameters, Statement};
+use crate::store::{Change, changes};
+
+/// What decides is held until the commit, so no two transactions that look first and write then need
+/// more than this: what was looked at stays as it was.
+const BEGIN: &str = "begin isolation level read committed";
+
+/// How many changes are numbered at once.
+const NUMBERED_AT_ONCE: usize = 100;
+
+pub(in crate::store) struct Transaction<'l> {
+    link: &'l Link,
+    is_begun: AtomicBool,
+    failure: Mutex<Option<Failure>>,
+}
+
+impl<'l> Transaction<'l> {
+    pub(super) const fn new(link: &'l Link) -> Self {
+        Self { link, is_begun: AtomicBool::new(false), failure: Mutex::new(None) }
+    }
+
+    /// The rows of a statement.
+    pub(super) async fn rows(&self, bound: Bound<'_>) -> Result<Vec<Row>, Failure> {
+        self.run(bound, self.link.rows(bound)).await
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(&self, bound: Bound<'_>) -> Result<u64, Failure> {
+        self.run(bound, self.link.execute(bound)).await
+    }
+
+    /// Runs a statement, with the beginning of the transaction before the first one, on the same way.
+    async fn run<T>(&self, bound: Bound<'_>, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let ran = if self.is_begun.swap(true, Ordering::AcqRel) {
+            work.await
+        } else {
+            // Prepared before, or the beginning would be sent alone.
+            match self.link.prepared(bound).await {
+                Ok(_) => match join(self.link.command(BEGIN), work).await {
+                    (Ok(()), ran) => ran,
+                    (Err(failure), _) => Err(failure),
+                },
+                Err(failure) => Err(failure),
+            }
+        };
+        if let Err(failure) = &ran {
+            self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| failure.clone());
+        }
+        ran
+    }
+
+    /// The first thing that went wrong.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Undoes everything; an error where the connection cannot be used any more.
+    pub(super) async fn roll_back(&self) -> Result<(), Failure> {
+        if self.is_begun.load(Ordering::Acquire) { self.link.command("rollback").await } else { Ok(()) }
+    }
+
+    /// Numbers the changes, as the last thing before the commit, and commits, all on one way.
+    pub(super) async fn commit(&self, recorded: &[Change], now: Timestamp) -> Result<(), Unsettled> {
+        if !self.is_begun.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let rows: Vec<_> = changes::rows(recorded, now).collect();
+        let mut chunks = rows.chunks(NUMBERED_AT_ONCE);
+        let first = chunks.next_back().unwrap_or_default();
+        let mut reserved = changes::reserve(recorded);
+        for chunk in chunks {
+            for numbered in in_order(self.numbering(reserved.take(), chunk)).await {
+                numbered.map_err(Unsettled::Undone)?;
+            }
+        }
+        let mut last = self.numbering(reserved, first);
+        last.push(self.link.command("commit").boxed_local());
+        let mut answers = in_order(last).await;
+        let committed = answers.pop().unwrap_or(Ok(()));
+        // An aborted transaction answers a commit by rolling back and calls that no error; what aborted
+        // it was one.
+        for numbered in answers {
+            numbered.map_err(|failure| Unsettled::sent(failure, committed.is_ok()))?;
+        }
+        committed.map_err(|failure| Unsettled::sent(failure, false))
+    }
+
+    fn numbering<'n>(
+        &'n self,
+        reserved: Option<(i64,)>,
+        rows: &'n [(i64, &'n str, &'n [u8], Timestamp)],
+    ) -> Vec<LocalBoxFuture<'n, Result<(), Failure>>> {
+        let reserving = reserved.map(|reserved| self.change(&changes::RESERVE, reserved).boxed_local());
+        let inserting = rows.iter().map(|row| self.change(&changes::INSERT, *row).boxed_local());
+        reserving.into_iter().chain(inserting).collect()
+    }
+
+    async fn change<P: Parameters>(&self, statement: &Statement<P, ()>, inputs: P::Inputs<'_>) -> Result<(), Failure> {
+        let values = P::values(&inputs);
+        self.link.execute(Bound::of(statement, values.as_ref(), Lock::None)).await.map(drop)
+    }
+}
+
+/// Polls all of them in their order until all are done: what they send is sent in that order, before
+/// the first answer is back.
+async fn in_order<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
+    let mut answers: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, answer) in futures.iter_mut().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
+            if let Poll::Ready(done) = future.as_mut().poll(context) {
+                *answer = Some(done);
+            }
+        }
+        if answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    answers.into_iter().flatten().collect()
+}
+
+/// Why a commit did not go through.
+pub(super) enum Unsettled {
+    /// Nothing stands.
+    Undone(Failure),
+    /// It was sent, and no answer came: it may stand or not.
+    Unknown(Failure),
+}
+
+impl Unsettled {
+    /// Of a failure after the commit was sent. Where the server did answer it, nothing is unknown.
+    fn sent(failure: Failure, is_answered: bool) -> Self {
+        if failure.meaning == Meaning::Lost && !is_answered { Self::Unknown(failure) } else { Self::Undone(failure) }
+    }
+}
