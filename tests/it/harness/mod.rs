@@ -1,5 +1,7 @@
 //! The real server on a port of its own, and callers that speak to it over HTTP.
 
+#[path = "../../support/postgres.rs"]
+pub(crate) mod cluster;
 pub(crate) mod process;
 
 use std::fs;
