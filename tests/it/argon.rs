@@ -520,8 +520,7 @@ async fn a_prefix_moves_the_whole_dialect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_of_the_server_says_no_more_than_that() {
     let server = Server::start().await;
-    let database = rusqlite::Connection::open(server.data_dir().join("doorward.db")).unwrap();
-    database.execute_batch("alter table sessions rename to lost").unwrap();
+    server.database().execute("alter table sessions rename to lost");
     let body = json!({"username": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
     let (status, text) = raw(server.post(LOGIN).json(&body)).await;
     assert_eq!((status, text.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"Server error"}"#));

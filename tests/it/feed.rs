@@ -14,7 +14,6 @@ use doorward::domain::password::Password;
 use doorward::domain::permission::Permission;
 use doorward::domain::user::{Status, UserRef};
 use reqwest::{RequestBuilder, StatusCode};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -190,14 +189,10 @@ async fn a_permission_that_was_taken_is_gone() {
     question.is_soon_refused("a permission taken away").await;
 }
 
-/// The database behind everybody's back.
-fn database(server: &Server) -> Connection {
-    Connection::open(server.data_dir().join("doorward.db")).unwrap()
-}
-
 /// Changes a user without a word in the feed.
 fn disable_in_silence(server: &Server) {
-    let changed = database(server).execute("update users set status = 'disabled' where email = ?1", [ANN]).unwrap();
+    let statement = format!("update users set status = 'disabled' where email = '{ANN}'");
+    let changed = server.database().execute(&statement);
     assert_eq!(changed, 1);
 }
 
@@ -216,7 +211,7 @@ async fn a_server_that_lost_the_feed_stops_trusting_its_memory() {
     let server = Server::start_with("[feed]\nmax_staleness = \"3s\"\n").await;
     let question = Question::authentication(&server, &text(&server.register(ANN).await["accessToken"]));
     question.heat().await;
-    database(&server).execute_batch("alter table changes rename to changes_lost").unwrap();
+    server.database().execute("alter table changes rename to changes_lost");
     disable_in_silence(&server);
     let lost = Instant::now();
     while question.is_admitted().await {

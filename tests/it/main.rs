@@ -13,6 +13,7 @@ mod house;
 mod imports;
 mod iron;
 mod logs;
+mod postgres;
 mod readme;
 mod rest;
 mod server;

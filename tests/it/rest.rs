@@ -10,7 +10,6 @@ mod verification;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN_TOKEN, Server, answer, token_in};
@@ -104,9 +103,11 @@ pub(crate) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
 }
 
-/// The server's own database, to see what no endpoint tells.
-pub(crate) fn database(server: &Server) -> Connection {
-    Connection::open(server.data_dir().join("doorward.db")).unwrap()
+/// When a user's address was proven to be the user's, in microseconds.
+fn verified_at(server: &Server, email: &str) -> Option<i64> {
+    let query = format!("select coalesce(cast(email_verified_at as text), 'never') from users where email = '{email}'");
+    let at = server.database().value(&query);
+    (at != "never").then(|| at.parse().unwrap())
 }
 
 /// An error's body says what its status line says, and something to people.

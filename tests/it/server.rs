@@ -62,12 +62,7 @@ async fn it_says_that_it_lives_and_that_it_is_ready() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_not_ready_without_its_database() {
     let server = Server::start().await;
-    for file in std::fs::read_dir(server.data_dir()).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() && path.to_str().unwrap().contains(".db") {
-            std::fs::remove_file(path).unwrap();
-        }
-    }
+    server.database().vanish();
     let answered = server.get("/readyz").send().await.unwrap();
     assert_problem(answered, 503).await;
     assert_eq!(answer(server.get("/healthz")).await.0, StatusCode::OK);

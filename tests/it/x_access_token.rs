@@ -313,8 +313,7 @@ async fn paths_and_methods_that_are_not_there_are_refused_in_this_dialect() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_of_the_server_says_no_more_than_that() {
     let server = Server::start().await;
-    let database = rusqlite::Connection::open(server.data_dir().join("doorward.db")).unwrap();
-    database.execute_batch("alter table sessions rename to lost").unwrap();
+    server.database().execute("alter table sessions rename to lost");
     let body = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
     let refusal = failure(StatusCode::INTERNAL_SERVER_ERROR, "Server error.", "Internal Server Error");
     assert_eq!(server.post_json(LOGIN, &body).await, refusal);

@@ -1,5 +1,8 @@
 //! The real server on a port of its own, and callers that speak to it over HTTP.
 
+#[path = "../../support/postgres.rs"]
+pub(crate) mod cluster;
+mod database;
 pub(crate) mod process;
 
 use std::fs;
@@ -13,6 +16,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use self::database::Database;
+
 /// The first administrator of every test's server.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
 pub(crate) const ADMIN_PASSWORD: &str = "the admin's pass phrase";
@@ -24,17 +29,21 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Settings under which passwords are hashed one after the other, each for almost half a second.
 pub(crate) const SLOW_HASHES: &str = "[passwords]\niterations = 60\nthreads = 1\nmax_wait = \"60s\"\n";
 
+const DATA_DIR: &str = "data";
+
 /// How long a request may take to the queue for hashes.
 pub(crate) const ARRIVAL: Duration = Duration::from_secs(1);
 
-/// A server in this process, with a data directory of its own and a clock that the test moves.
+/// A server in this process, with a data directory and a database of its own and a clock that the test moves.
 pub(crate) struct Server {
     pub(crate) directory: TempDir,
     pub(crate) clock: Clock,
     pub(crate) client: reqwest::Client,
     pub(crate) base: String,
     settings: String,
+    // In this order: the server ends before its database goes.
     running: Option<Running>,
+    database: Database,
 }
 
 impl Server {
@@ -50,8 +59,9 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Clock::System.now());
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let mut server =
-            Self { directory, clock, client, base: String::new(), settings: settings.to_owned(), running: None };
+        let database = Database::of(&directory.path().join(DATA_DIR));
+        let settings = database.settings(directory.path()) + settings;
+        let mut server = Self { directory, clock, client, base: String::new(), settings, running: None, database };
         server.launch().await;
         server
     }
@@ -71,9 +81,14 @@ impl Server {
         self.running = Some(running);
     }
 
-    /// Where the database, the keys and the outbox are.
+    /// Where the outbox is, and on SQLite the database and the keys.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.directory.path().join(DATA_DIR)
+    }
+
+    /// The server's own database, to see and to change what no endpoint does.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Ends the server in good order.

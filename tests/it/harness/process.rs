@@ -18,6 +18,9 @@ use super::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN};
 /// How long anything may take that is waited for here. Only a fault takes as long.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
+/// What the variables of the first administrator begin with.
+const SUPER_USER: &str = "DOORWARD_SUPER_USER__";
+
 /// How a server is to be started. Without further words: on a free port of this machine, with the
 /// first administrator of all tests.
 #[derive(Clone)]
@@ -35,9 +38,7 @@ impl Launch {
         Self {
             before: Vec::new(),
             arguments: vec!["--data-dir".to_owned(), data_dir.to_str().unwrap().to_owned()],
-            environment: environment
-                .map(|(name, value)| (format!("DOORWARD_SUPER_USER__{name}"), value.to_owned()))
-                .to_vec(),
+            environment: environment.map(|(name, value)| (format!("{SUPER_USER}{name}"), value.to_owned())).to_vec(),
             listen: "127.0.0.1:0".to_owned(),
             log_into: None,
         }
@@ -61,8 +62,14 @@ impl Launch {
 
     /// Without a configured administrator.
     pub(crate) fn anonymous(mut self) -> Self {
-        self.environment.clear();
+        self.environment.retain(|(name, _)| !name.starts_with(SUPER_USER));
         self
+    }
+
+    /// On a database elsewhere, with the file that its keys are sealed under.
+    #[expect(dead_code, reason = "the program has PostgreSQL still to learn")]
+    pub(crate) fn database(self, url: &str, secret_file: &Path) -> Self {
+        self.variable("DOORWARD_DATABASE_URL", url).variable("DOORWARD_SECRET_FILE", secret_file.to_str().unwrap())
     }
 
     pub(crate) fn listen(mut self, address: SocketAddr) -> Self {

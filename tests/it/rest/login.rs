@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
-use super::{assert_failure, database, fields, login, set_status, text, with_ann};
+use super::{assert_failure, fields, login, set_status, text, with_ann};
 use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, answer};
 
 /// All of an answer that can tell one cause from another.
@@ -25,7 +25,7 @@ async fn no_answer_tells_why_a_login_failed() {
         server.register(&format!("{name}@example.com")).await;
     }
     set_status(&server, "disabled@example.com", "disabled").await;
-    database(&server).execute("update users set password = null where email = 'passwordless@example.com'", []).unwrap();
+    server.database().execute("update users set password = null where email = 'passwordless@example.com'");
     let attempt = |email: &str, password: &str| {
         whole(server.post("/auth/login").json(&json!({"email": email, "password": password})))
     };

@@ -6,8 +6,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::{
-    assert_failure, create_api_token, database, fields, iron, login, next_mail, refresh, reset, reset_token,
-    set_status, text, verification_token, verify, welcome, with_ann,
+    assert_failure, create_api_token, fields, iron, login, next_mail, refresh, reset, reset_token, set_status, text,
+    verification_token, verified_at, verify, welcome, with_ann,
 };
 use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, ARRIVAL, PASSWORD, SLOW_HASHES, Server, answer, token_in};
 
@@ -264,7 +264,7 @@ async fn who_registered_anothers_address_first_is_out_once_it_is_proven() {
     }
     assert_failure(&refresh(&server, text(&attacker, "/refreshToken")).await, StatusCode::UNAUTHORIZED);
     assert_failure(&verify(&server, bearer, &verification).await, StatusCode::UNAUTHORIZED);
-    assert!(is_verified(&server, "victim@example.com"));
+    assert!(verified_at(&server, "victim@example.com").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,13 +279,6 @@ async fn api_tokens_of_a_proven_address_outlive_a_reset() {
     assert_eq!(welcome(&server, &bearer).await, StatusCode::UNAUTHORIZED);
 }
 
-fn is_verified(server: &Server, email: &str) -> bool {
-    let at: Option<i64> = database(server)
-        .query_row("select email_verified_at from users where email = $1", [email], |row| row.get(0))
-        .unwrap();
-    at.is_some()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_address_ends_what_was_mailed_to_the_old_one() {
     let server = Server::start().await;
@@ -297,7 +290,7 @@ async fn another_address_ends_what_was_mailed_to_the_old_one() {
     iron(&server, bearer, Method::PATCH, "/1/users/old@example.com", change).await;
     assert_failure(&reset(&server, &token, NEW).await, StatusCode::UNAUTHORIZED);
     assert_failure(&verify(&server, bearer, &verification).await, StatusCode::UNAUTHORIZED);
-    assert!(!is_verified(&server, "new@example.com"));
+    assert!(verified_at(&server, "new@example.com").is_none());
     assert_eq!(login(&server, "new@example.com", PASSWORD).await.0, StatusCode::OK);
 }
 
@@ -307,7 +300,7 @@ async fn another_address_ends_what_was_mailed_to_the_old_one() {
 async fn a_token_that_was_mailed_to_another_address_resets_nothing() {
     let (server, _) = with_ann().await;
     let token = reset_token(&server, "ann@example.com").await;
-    let changed = database(&server).execute("update mail_secrets set email_key = 'old@example.com'", []).unwrap();
+    let changed = server.database().execute("update mail_secrets set email_key = 'old@example.com'");
     assert_eq!(changed, 1);
     assert_failure(&reset(&server, &token, NEW).await, StatusCode::UNAUTHORIZED);
     assert_eq!(login(&server, "ann@example.com", PASSWORD).await.0, StatusCode::OK);

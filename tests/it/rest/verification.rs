@@ -6,18 +6,12 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use super::{
-    assert_failure, create_api_token, database, fields, reset_token, text, verification_token, verify, welcome,
+    assert_failure, create_api_token, fields, reset_token, text, verification_token, verified_at, verify, welcome,
     with_ann,
 };
 use crate::harness::{PASSWORD, Server, answer};
 
 const SEND: &str = "/auth/send-verification-email";
-
-fn verified_at(server: &Server, email: &str) -> Option<i64> {
-    database(server)
-        .query_row("select email_verified_at from users where email = $1", [email], |row| row.get(0))
-        .unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mailed_token_proves_its_bearers_address_once() {

@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use super::is_rest_error;
 use super::wire::{Wire, ask, post};
 use crate::harness::{PASSWORD, Server, answer};
-use crate::rest::database;
 
 const MEBIBYTE: usize = 1_048_576;
 
@@ -171,13 +170,12 @@ async fn a_slow_answer_is_not_mistaken_for_a_slow_client() {
         assert_eq!(wire.reply().await.unwrap().status, 400);
     }
     // While another process writes, a registration has to wait.
-    let database = database(&server);
-    database.execute_batch("begin immediate").unwrap();
+    let lock = server.database().lock();
     let ann = json!({"name": "Ann", "email": "ann@example.com", "password": PASSWORD, "confirm": PASSWORD});
     wire.send(post("/auth/register", &ann.to_string())).await;
     sleep(Duration::from_secs(2)).await;
     assert!(!wire.has_reply().await, "the answer came too soon for this test");
-    database.execute_batch("rollback").unwrap();
+    drop(lock);
     assert_eq!(wire.reply().await.unwrap().status, 201);
     sleep(Duration::from_millis(600)).await;
     wire.send(post("/auth/login", "{}")).await;
