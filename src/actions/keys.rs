@@ -156,7 +156,8 @@ fn settle(app: &App, keys: &mut [KeyInfo]) {
         key.used_from = key.created_at.plus(app.settling());
     }
     let now = app.now();
-    if let Some(current) = keys.iter().rposition(|key| key.used_from <= now).or(Some(0)).and_then(|at| keys.get_mut(at)) {
+    if let Some(current) = keys.iter().rposition(|key| key.used_from <= now).or(Some(0)).and_then(|at| keys.get_mut(at))
+    {
         current.is_current = true;
     }
 }

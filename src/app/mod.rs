@@ -103,7 +103,12 @@ impl App {
         let keyring = Keyring::from_material(&keys, &purpose).map_err(OpenError::new)?;
         let longest = lifetimes::remember(&settings, &store).await.map_err(|error| OpenError::of_store(&error))?;
         let caches = caches.get_or_init(|| {
-            Arc::new(Caches::new(settings.cache.memory_mib << 20, settings.feed.max_staleness, clock.clone(), longest.access))
+            Arc::new(Caches::new(
+                settings.cache.memory_mib << 20,
+                settings.feed.max_staleness,
+                clock.clone(),
+                longest.access,
+            ))
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
@@ -112,7 +117,8 @@ impl App {
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let inner = Inner { settings, public_url, clock, store, safe, keyring, purpose, longest, guard, gate, mailer, errands };
+        let inner =
+            Inner { settings, public_url, clock, store, safe, keyring, purpose, longest, guard, gate, mailer, errands };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
 

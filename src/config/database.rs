@@ -106,14 +106,9 @@ impl Database {
         let mut database = match reader.optional(KEY, parse) {
             None => return Self::Sqlite(None),
             Some(Parsed::Sqlite(path)) => return Self::Sqlite(Some(path)),
-            Some(Parsed::Postgres { hosts, encryption, root_certificate }) => Postgres {
-                hosts,
-                encryption,
-                root_certificate,
-                connections,
-                connect_timeout,
-                statement_timeout,
-            },
+            Some(Parsed::Postgres { hosts, encryption, root_certificate }) => {
+                Postgres { hosts, encryption, root_certificate, connections, connect_timeout, statement_timeout }
+            }
         };
         let known = reader.pgpass().map(pgpass::read).unwrap_or_default();
         for host in &mut database.hosts {
@@ -244,9 +239,8 @@ impl<'u> Url<'u> {
 
     fn parse(&self) -> Result<Parsed, String> {
         let encryption = match self.option("sslmode") {
-            Some(mode) => Encryption::parse(mode).ok_or(
-                "sslmode must be one of disable, prefer, require, verify-ca, verify-full",
-            )?,
+            Some(mode) => Encryption::parse(mode)
+                .ok_or("sslmode must be one of disable, prefer, require, verify-ca, verify-full")?,
             None => Encryption::Prefer,
         };
         let root = self.option("sslrootcert").filter(|path| *path != "system");
@@ -270,7 +264,11 @@ impl<'u> Url<'u> {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err("names no host: write postgres://doorward@HOST/doorward".to_owned());
         }
-        config.ssl_mode(encryption.mode()).keepalives_idle(SILENCE).keepalives_interval(SILENCE_STEP).keepalives_retries(3);
+        config
+            .ssl_mode(encryption.mode())
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(SILENCE_STEP)
+            .keepalives_retries(3);
         if self.option("application_name").is_none() {
             config.application_name("doorward");
         }

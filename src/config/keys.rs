@@ -149,7 +149,7 @@ const KEYS: &[Key] = {
         key("passwords.threads", Integer, "0", "Threads that hash passwords; 0 derives them from cores and memory."),
         key("passwords.max_wait", Text, "2s", "A sign-in that would wait longer than this for a thread is answered 503."),
         key("tokens.algorithm", Text, "EdDSA", "What signs access tokens: `EdDSA`, `ES256` or `RS256`."),
-        unset("tokens.issuer", Text, "The `iss` of access tokens. Not set: `public_url`."),
+        unset("tokens.issuer", Text, "The `iss` of access tokens. Not set: `public_url`; where that is not set either, on PostgreSQL a name that all nodes have in common."),
         unset("tokens.audience", Text, "The `aud` of access tokens. Not set: the issuer."),
         key("sessions.rotation_grace", Text, "30s", "For this long a refresh token that was just used gives the same new one again."),
         key("iron.enabled", Boolean, "true", "Whether the IronAuth API is served."),

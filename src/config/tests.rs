@@ -2,8 +2,10 @@
 //! must agree with the code.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::time::Duration;
 
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use toml::{Table, Value};
 
 use super::*;
@@ -36,7 +38,7 @@ fn fault(file: &str, environment: &[(&str, &str)]) -> String {
 fn without_any_source_the_defaults_hold() {
     let settings = Settings::load(&Sources::default()).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8090");
-    assert_eq!(settings.database_path(), PathBuf::from("./doorward-data/doorward.db"));
+    assert!(matches!(settings.database, Database::Sqlite(None)));
     assert_eq!(settings.registration, Registration::Open);
     assert_eq!(settings.passwords.memory_kib, 19_456);
     assert!(settings.super_user.token.is_none() && settings.super_user.password.is_none());
@@ -74,7 +76,7 @@ fn every_flag_reaches_its_key() {
     let settings = load_with("", &[], overrides).unwrap();
     assert_eq!((settings.data_dir.to_str(), settings.listen.port()), (Some("d"), 9));
     assert_eq!(settings.public_url.as_ref().map(PublicUrl::as_str), Some("https://id.example"));
-    assert_eq!(settings.database_path(), PathBuf::from("/srv/x.db"));
+    assert!(matches!(settings.database, Database::Sqlite(Some(path)) if *path == *"/srv/x.db"));
     assert_eq!(settings.log.format, LogFormat::Json);
 }
 
@@ -149,7 +151,15 @@ fn bad_values_are_refused_with_their_mend() {
         ("listen = 8090", "a text in quotes"),
         ("data_dir = ''", "must not be empty"),
         ("registration = 'close'", "did you mean \"closed\"?"),
-        ("database_url = 'postgres://ann:hunter2@db/doorward'", "keeps its store in SQLite"),
+        ("database_url = 'postgres://ann:hunter2@db/doorward'", "openssl rand"),
+        ("database_url = 'postgres://ann@/doorward'", "names no host"),
+        ("database_url = 'postgres://ann@db/doorward?sslmode=maybe'", "verify-full"),
+        ("database_url = 'postgres://ann@db/doorward?shoe_size=7'", "as libpq knows them"),
+        ("database_url = 'postgres://ann@db:port/doorward'", "special characters percent-encoded"),
+        ("database_url = 'mysql://ann@db/doorward'", "postgres://doorward@"),
+        ("secret_file = '/nonexistent/secret'", "cannot read the file"),
+        ("[postgres]\nconnections = 0", "from 1 to"),
+        ("[postgres]\nstatement_timeout = '1ms'", "from 100ms to"),
         ("database_url = 'sqlite::memory:'", "sqlite:/var"),
         ("[passwords]\nmemory_kib = 8192", "from 19456 to 1048576"),
         ("[passwords]\niterations = 1", "from 2 to"),
@@ -341,7 +351,9 @@ fn the_example_file_holds_every_key_in_order_with_its_default() {
 fn the_example_file_loads_as_it_is_and_uncommented() {
     assert_eq!(format!("{:?}", load(EXAMPLE, &[]).unwrap()), format!("{:?}", Settings::default()));
     let is_secret = |line: &&str| {
-        ["password = ", "password_file", "token = ", "token_file"].iter().any(|key| line.starts_with(key))
+        ["password = ", "password_file", "token = ", "token_file", "secret_file"]
+            .iter()
+            .any(|key| line.starts_with(key))
     };
     let (secrets, rest): (Vec<_>, Vec<_>) = {
         let text = uncommented_example();
@@ -349,9 +361,96 @@ fn the_example_file_loads_as_it_is_and_uncommented() {
         (secrets.into_iter().map(str::to_owned).collect(), rest.into_iter().map(str::to_owned).collect())
     };
     load(&rest.join("\n"), &[]).unwrap();
-    assert_eq!(secrets.len(), 4);
+    assert_eq!(secrets.len(), 6);
     for line in secrets {
         // A secret that ships with an example is one that everybody knows.
-        assert!(load(&format!("[super_user]\n{line}"), &[]).is_err(), "{line} must not work as it stands");
+        let section = if line.starts_with("secret_file") { "" } else { "[super_user]\n" };
+        assert!(load(&format!("{section}{line}"), &[]).is_err(), "{line} must not work as it stands");
+    }
+}
+
+/// A PostgreSQL at this URL, with a secret and what else is given.
+fn postgres(url: &str, rest: &str) -> Result<Postgres, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let text = format!("database_url = '{url}'\nsecret_file = '{}'\n{rest}", secret.display());
+    let settings = load(&text, &[])?;
+    assert_eq!(settings.cluster_secret.as_ref().unwrap().expose(), b"0123456789abcdef0123456789abcdef");
+    match settings.database {
+        Database::Postgres(postgres) => Ok(*postgres),
+        Database::Sqlite(_) => panic!("{url} is SQLite"),
+    }
+}
+
+#[test]
+fn a_url_names_one_host_or_several_and_where_to_write() {
+    let read = postgres("postgres://ann@one:1,two:2,three/doorward?sslmode=disable", "").unwrap();
+    let ports: Vec<_> = read.hosts.iter().map(|host| (host.get_hosts().to_vec(), host.get_ports().to_vec())).collect();
+    let tcp = |name: &str| vec![Host::Tcp(name.to_owned())];
+    assert_eq!(ports, [(tcp("one"), vec![1]), (tcp("two"), vec![2]), (tcp("three"), vec![5432])]);
+    for host in &read.hosts {
+        assert_eq!((host.get_user(), host.get_dbname()), (Some("ann"), Some("doorward")));
+        assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        assert_eq!(host.get_application_name(), Some("doorward"));
+    }
+    assert_eq!((read.encryption, read.is_remote()), (Encryption::Disable, true));
+    let read = postgres("postgresql://127.0.0.1/x?target_session_attrs=any&application_name=y&sslmode=verify-full", "");
+    let read = read.unwrap();
+    assert_eq!(read.hosts[0].get_target_session_attrs(), TargetSessionAttrs::Any);
+    assert_eq!(read.hosts[0].get_application_name(), Some("y"));
+    assert_eq!((read.encryption, read.is_remote()), (Encryption::VerifyFull, false));
+    let read = postgres("postgres://ann@db/x?sslrootcert=/etc/a%20b.pem", "").unwrap();
+    assert_eq!((read.encryption, read.root_certificate), (Encryption::Prefer, Some(PathBuf::from("/etc/a b.pem"))));
+}
+
+#[test]
+fn a_password_comes_from_the_url_else_a_file_else_libpqs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, pgpass) = (folder.path().join("password"), folder.path().join("pgpass"));
+    fs::write(&file, "from the file\n").unwrap();
+    fs::write(&pgpass, "*:*:*:ann:from pgpass\n").unwrap();
+    fs::set_permissions(&pgpass, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, [b'x'; 32]).unwrap();
+    let password_file = format!("[postgres]\npassword_file = '{}'", file.display());
+    for (user, rest, expected) in [
+        ("ann:from%20the%20url", password_file.as_str(), "from the url"),
+        ("ann", password_file.as_str(), "from the file"),
+        ("ann", "", "from pgpass"),
+    ] {
+        let config = folder.path().join("doorward.toml");
+        let text = format!("database_url = 'postgres://{user}@db/x'\nsecret_file = '{}'\n{rest}", secret.display());
+        fs::write(&config, text).unwrap();
+        let sources = Sources { file: Some(config), pgpass: Some(pgpass.clone()), ..Sources::default() };
+        let Database::Postgres(read) = Settings::load(&sources).unwrap().database else { panic!("it is PostgreSQL") };
+        assert_eq!(read.hosts[0].get_password(), Some(expected.as_bytes()));
+    }
+}
+
+#[test]
+fn a_cluster_needs_a_secret_that_cannot_be_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "0123456789abcdef0123456789abcde\n").unwrap();
+    let text = format!("database_url = 'postgres://ann@db/x'\nsecret_file = '{}'", secret.display());
+    let error = load(&text, &[]).unwrap_err();
+    assert_eq!(error.faults().len(), 1, "{error}");
+    assert!(error.to_string().contains("at least 32 bytes"), "{error}");
+}
+
+#[test]
+fn a_url_is_shown_without_its_password() {
+    for (url, shown) in [
+        ("postgres://ann:hunter2@db/x?sslmode=require", "postgres://ann:(set)@db/x?sslmode=require"),
+        ("postgresql://ann@db,other:5/x", "postgres://ann@db,other:5/x"),
+        ("postgres://db/x?password=hunter2&user=ann", "postgres://db/x?password=(set)&user=ann"),
+        ("postgres://a:b@c:hunter2@db", "postgres://a:(set)@db"),
+        ("sqlite:/srv/x.db", "sqlite:/srv/x.db"),
+    ] {
+        let settings = load(&format!("registration = 'open'\ndatabase_url = '{url}'"), &[]);
+        let described = settings.map(|settings| settings.describe()).unwrap_or_default();
+        assert_eq!(super::database::shown(url), shown);
+        assert!(!format!("{described:?}").contains("hunter2"));
     }
 }

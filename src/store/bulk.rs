@@ -75,7 +75,6 @@ async fn insert_one(tx: &Tx<'_>, row: &Row) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -87,15 +86,16 @@ mod tests {
     use crate::domain::session::Dialect;
     use crate::domain::user::{Email, JsonObject, Status};
     use crate::secret::random;
-    use crate::store::Commits;
+    use crate::store::{Commits, Location};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-    fn open(directory: &tempfile::TempDir) -> Store {
+    async fn open(directory: &tempfile::TempDir) -> Store {
         Store::open(
-            directory.path().join("doorward.db"),
+            Location::Sqlite(directory.path().join("doorward.db")),
             Commits { clock: Clock::System, on_commit: Arc::new(|_| ()), group: 128 },
         )
+        .await
         .unwrap()
     }
 
@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn rows_of_every_kind_are_found_as_if_they_had_been_inserted_one_by_one() {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(&directory);
+        let store = open(&directory).await;
         let (owner, guest) = (user(1), user(2));
         let (owner_id, guest_id) = (owner.id, guest.id);
         let (token, project, live, ended) = (token(owner_id), project(owner_id), session(owner_id), session(owner_id));
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn a_fault_undoes_its_own_chunk_and_is_told() {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(&directory);
+        let store = open(&directory).await;
         let users: Vec<_> = (0..CHUNK + 2).map(user).collect();
         let (kept, undone) = (users[0].id, users[CHUNK].id);
         let mut rows: Vec<_> = users.into_iter().map(|user| Row::User(Box::new(user))).collect();

@@ -47,10 +47,9 @@ pub(super) struct Applied {
 
 /// The journal's statements; the engine creates the table.
 pub(super) mod journal {
-    pub(in crate::store) const LIST: &str = "select version, checksum from migrations where version > 0 order by version";
+    pub(in crate::store) const LIST: &str = "select version, checksum from migrations order by version";
     /// From the third step on.
-    pub(in crate::store) const LIST_RUNS_WITH: &str =
-        "select version, runs_with from migrations where version > 0 order by version";
+    pub(in crate::store) const LIST_RUNS_WITH: &str = "select version, runs_with from migrations order by version";
     pub(in crate::store) const INSERT: &str =
         "insert into migrations (version, name, checksum, applied_at) values ($1, $2, $3, $4)";
     pub(in crate::store) const SET_RUNS_WITH: &str = "update migrations set runs_with = $1 where version = $2";

@@ -77,6 +77,7 @@ row! {
 }
 
 /// A session to be inserted, at generation 0.
+#[derive(Clone)]
 pub struct NewSession<'n> {
     /// The id it gets.
     pub id: SessionId,

@@ -47,7 +47,7 @@ pub(super) struct Global {
     /// The URL that clients and mails reach the server by
     #[arg(long, global = true, value_name = "URL")]
     public_url: Option<String>,
-    /// Where the database is, as sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// Where the database is, as `sqlite:PATH` or `postgres://USER@HOST/DATABASE`
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// text for people, json for collectors

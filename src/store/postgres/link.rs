@@ -130,10 +130,8 @@ impl Link {
     /// The rows of a statement.
     pub(super) async fn rows(&self, bound: Bound<'_>) -> Result<Vec<Row>, Failure> {
         let statement = self.prepared(bound).await?;
-        self.patiently(async {
-            self.client.query_raw(&statement, bound.values.iter()).await?.try_collect().await
-        })
-        .await
+        self.patiently(async { self.client.query_raw(&statement, bound.values.iter()).await?.try_collect().await })
+            .await
     }
 
     /// How many rows a statement changed.
@@ -155,10 +153,7 @@ impl Link {
         Ok(statement)
     }
 
-    async fn patiently<T>(
-        &self,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Failure> {
+    async fn patiently<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
         let done = within(self.patience, work).await;
         if matches!(&done, Err(failure) if failure.meaning == Meaning::Lost) {
             self.is_broken.store(true, Ordering::Release);
@@ -169,7 +164,7 @@ impl Link {
 }
 
 /// A look-up that holds the row of the table that it selects from, but not those that it joins.
-pub(super) fn locking(text: &str, lock: Lock) -> String {
+pub(in crate::store) fn locking(text: &str, lock: Lock) -> String {
     let strength = match lock {
         Lock::None => return text.to_owned(),
         Lock::Share => "share",

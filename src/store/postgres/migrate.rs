@@ -6,7 +6,7 @@ use super::link::{Bound, Link, Lock};
 use super::refusal;
 use crate::clock::Timestamp;
 use crate::store::OpenError;
-use crate::store::migrations::{self, Applied, checksum, journal};
+use crate::store::migrations::{self, Applied, Migration, checksum, journal};
 use crate::store::sql::{Kind, Row as _, Value, unreadable};
 
 const JOURNAL: &str = "create table if not exists migrations (
@@ -16,23 +16,33 @@ const JOURNAL: &str = "create table if not exists migrations (
     applied_at bigint not null
 )";
 
-/// The row of no step, which is held by whoever works on the schema.
-const TURNSTILE: &str = "insert into migrations (version, name, checksum, applied_at) values (0, 'turnstile', '', 0)
-    on conflict do nothing";
-const TURN: &str = "select version from migrations where version = 0";
+/// A row that is held by whoever works on the schema, in a table that no step ever changes: who waits
+/// for the row holds the table.
+const TURNSTILE: &str = "create table if not exists migration_turns (id bigint primary key);
+    insert into migration_turns (id) values (1) on conflict do nothing";
+const TURN: &str = "select id from migration_turns where id = 1";
 
 /// How often a node tries to make the journal beside another that makes it.
 const TRIES: usize = 10;
 
 /// Applies what is missing. However long a step takes, or another node that was first.
 pub(super) async fn run(link: &Link, now: Timestamp) -> Result<(), OpenError> {
-    make_journal(link).await.map_err(refusal)?;
-    let isolated = "set session statement_timeout = 0; set session idle_in_transaction_session_timeout = 0; begin";
-    link.command(isolated).await.map_err(refusal)?;
-    link.command_unbounded(&super::link::locking(TURN, Lock::Update)).await.map_err(refusal)?;
-    let pending = migrations::pending(&applied(link).await.map_err(refusal)?, |step| step.postgres)?;
+    let applied = begin(link).await.map_err(|failure| refusal(&failure))?;
+    let pending = migrations::pending(&applied, |step| step.postgres)?;
+    apply(link, pending, now).await.map_err(|failure| refusal(&failure))
+}
+
+/// Waits for its turn; the steps that were taken before.
+async fn begin(link: &Link) -> Result<Vec<Applied>, Failure> {
+    make_journal(link).await?;
+    link.command("set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; begin").await?;
+    link.command_unbounded(&super::link::locking(TURN, Lock::Update)).await?;
+    applied(link).await
+}
+
+async fn apply(link: &Link, pending: &[Migration], now: Timestamp) -> Result<(), Failure> {
     for step in pending {
-        link.command_unbounded(step.postgres).await.map_err(refusal)?;
+        link.command_unbounded(step.postgres).await?;
         let checksum = checksum(step.postgres);
         let row = [
             Value::Integer(step.version),
@@ -40,15 +50,14 @@ pub(super) async fn run(link: &Link, now: Timestamp) -> Result<(), OpenError> {
             Value::Text(&checksum),
             Value::Integer(now.micros()),
         ];
-        let kinds = &[Kind::Integer, Kind::Text, Kind::Text, Kind::Integer];
-        execute(link, journal::INSERT, kinds, &row).await.map_err(refusal)?;
+        execute(link, journal::INSERT, &[Kind::Integer, Kind::Text, Kind::Text, Kind::Integer], &row).await?;
         if step.version >= journal::HAS_RUNS_WITH {
             let row = [step.runs_with, step.version].map(Value::Integer);
-            execute(link, journal::SET_RUNS_WITH, &[Kind::Integer, Kind::Integer], &row).await.map_err(refusal)?;
+            execute(link, journal::SET_RUNS_WITH, &[Kind::Integer, Kind::Integer], &row).await?;
         }
         tracing::info!(migration = step.name, "the schema was brought up");
     }
-    link.command_unbounded("commit").await.map_err(refusal)
+    link.command_unbounded("commit").await
 }
 
 /// Two that make a table at once are told so by an error, however much they say `if not exists`.

@@ -34,6 +34,8 @@ use self::shared::Shared;
 pub(super) use self::tail::Tail;
 pub use self::tls::{Roots, Trust, tls};
 pub(super) use self::transaction::Transaction;
+#[cfg(test)]
+pub(super) use self::{link::locking, value::type_of};
 use super::job::{self, Job};
 use super::sql::{Parameters, Row, Statement, unreadable};
 use super::{Commits, OpenError, Tx};
@@ -139,7 +141,7 @@ async fn live(
 
 async fn begin(connector: &Connector, clock: &Clock) -> Result<Shared, OpenError> {
     let first = persist(connector, || Link::open(connector)).await?;
-    tail::set_clock(&first, clock).await.map_err(refusal)?;
+    tail::set_clock(&first, clock).await.map_err(|failure| refusal(&failure))?;
     migrate::run(&first, clock.now()).await?;
     persist(connector, || Shared::open(connector)).await
 }
@@ -160,13 +162,13 @@ async fn persist<T, F: Future<Output = Result<T, Failure>>>(
                 }
                 tokio::time::sleep(connector.pause().max(Duration::from_millis(20))).await;
             }
-            done => return done.map_err(refusal),
+            done => return done.map_err(|failure| refusal(&failure)),
         }
     }
 }
 
 /// Why the database cannot be used, and the mend.
-fn refusal(failure: Failure) -> OpenError {
+fn refusal(failure: &Failure) -> OpenError {
     let mend = match failure.meaning {
         Meaning::Lost | Meaning::Conflict => "start PostgreSQL, or correct database_url",
         Meaning::Busy => "give PostgreSQL more room, or take fewer postgres.connections",

@@ -37,9 +37,9 @@ impl Pool {
 
     /// A connection, once it is one's turn.
     pub(super) async fn take(self: &Rc<Self>) -> Result<Lease, Failure> {
-        let turn = match timeout(MAX_WAIT, Arc::clone(&self.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            _ => return Err(Failure::new(Meaning::Busy, "all connections to PostgreSQL are taken")),
+        let turn = timeout(MAX_WAIT, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Failure::new(Meaning::Busy, "all connections to PostgreSQL are taken"));
         };
         let link = match self.idle() {
             Some(link) => link,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
+use futures_util::FutureExt as _;
 use tokio::time::sleep;
 use tokio_postgres::Row;
 
@@ -24,35 +25,24 @@ pub(in crate::store) struct Shared {
 impl Shared {
     /// Both connections; they are kept up by [`Shared::keep`].
     pub(super) async fn open(connector: &Connector) -> Result<Self, Failure> {
-        let (one, other) = (Link::open(connector).await?, Link::open(connector).await?);
-        let slots = [one, other].map(|link| ArcSwapOption::from_pointee(link));
+        let (one, other) = (Self::link(connector).await?, Self::link(connector).await?);
+        let slots = [one, other].map(ArcSwapOption::from_pointee);
         Ok(Self { slots, next: AtomicUsize::new(0) })
     }
 
-    /// Replaces connections that end, until it is dropped.
-    pub(super) async fn keep(self: Arc<Self>, connector: Arc<Connector>) {
-        let [one, other] = [0, 1].map(|slot| self.keep_one(slot, &connector));
-        futures_util::future::join(one, other).await;
+    async fn link(connector: &Connector) -> Result<Link, Failure> {
+        let link = Link::open(connector).await?;
+        // The only thing ever committed here is an announcement, which nobody waits for.
+        match link.command("set synchronous_commit = off").await {
+            Err(failure) if failure.meaning == Meaning::Lost => Err(failure),
+            _ => Ok(link),
+        }
     }
 
-    async fn keep_one(&self, slot: usize, connector: &Connector) {
-        let slot = &self.slots[slot];
-        loop {
-            let link = slot.load_full();
-            match link.filter(|link| link.is_open()) {
-                Some(link) => link.notice().await,
-                None => {
-                    slot.store(None);
-                    match Link::open(connector).await {
-                        Ok(link) => {
-                            tracing::info!("a connection to PostgreSQL is back");
-                            slot.store(Some(Arc::new(link)));
-                        }
-                        Err(_) => sleep(connector.pause()).await,
-                    }
-                }
-            }
-        }
+    /// Replaces connections that end, for as long as it is polled.
+    pub(super) async fn keep(self: Arc<Self>, connector: Arc<Connector>) {
+        let keeping = self.slots.iter().map(|slot| keep_one(slot, &connector).boxed());
+        futures_util::future::join_all(keeping).await;
     }
 
     /// The rows of a statement that changes nothing. It is asked again where the connection ends
@@ -73,5 +63,22 @@ impl Shared {
     /// One of the connections, for what is not awaited.
     pub(super) fn any(&self) -> Option<Arc<Link>> {
         self.slots.iter().find_map(|slot| slot.load_full().filter(|link| link.is_open()))
+    }
+}
+
+async fn keep_one(slot: &ArcSwapOption<Link>, connector: &Connector) {
+    loop {
+        if let Some(link) = slot.load_full().filter(|link| link.is_open()) {
+            link.notice().await;
+            continue;
+        }
+        slot.store(None);
+        match Shared::link(connector).await {
+            Ok(link) => {
+                tracing::info!("a connection to PostgreSQL is back");
+                slot.store(Some(Arc::new(link)));
+            }
+            Err(_) => sleep(connector.pause()).await,
+        }
     }
 }

@@ -25,7 +25,8 @@ const CLOCK: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::b
 
 /// A follower.
 pub(in crate::store) struct Tail {
-    runtime: Runtime,
+    /// None once it is being dropped.
+    runtime: Option<Runtime>,
     connector: Connector,
     clock: Clock,
     link: Option<Link>,
@@ -46,20 +47,22 @@ impl Tail {
             .enable_all()
             .build()
             .map_err(|error| Error::Internal(format!("no runtime for the feed: {error}")))?;
-        Ok(Self { runtime, connector, clock, link: None, progress: Progress::from(position), mark })
+        Ok(Self { runtime: Some(runtime), connector, clock, link: None, progress: Progress::from(position), mark })
     }
 
     /// What was committed since the last call.
     pub(in crate::store) fn poll(&mut self, since: Timestamp) -> Result<News> {
         let Self { runtime, connector, clock, link, progress, mark } = self;
         let mut follower = Follower { connector, clock, link, progress, mark };
+        let runtime = runtime.as_ref().ok_or_else(|| Error::Internal("the feed has ended".to_owned()))?;
         Ok(runtime.block_on(follower.look(since))?)
     }
 
     /// Waits for an announcement, at most so long.
     pub(in crate::store) fn wait(&mut self, longest: Duration) {
+        let Some(runtime) = &self.runtime else { return };
         let link = self.link.as_ref();
-        self.runtime.block_on(async {
+        runtime.block_on(async {
             let heard = async {
                 match link {
                     Some(link) => link.notice().await,
@@ -69,6 +72,15 @@ impl Tail {
             // Heard or not, the next look follows.
             let _ = timeout(longest, heard).await;
         });
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        // On a thread that drives another runtime, nobody may wait for this one's end.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -82,6 +82,10 @@ impl<'l> Transaction<'l> {
         let mut chunks = rows.chunks(NUMBERED_AT_ONCE);
         let first = chunks.next_back().unwrap_or_default();
         let mut reserved = changes::reserve(recorded);
+        if reserved.is_some() {
+            self.prepare(&changes::RESERVE).await.map_err(Unsettled::Undone)?;
+            self.prepare(&changes::INSERT).await.map_err(Unsettled::Undone)?;
+        }
         for chunk in chunks {
             for numbered in in_order(self.numbering(reserved.take(), chunk)).await {
                 numbered.map_err(Unsettled::Undone)?;
@@ -97,6 +101,11 @@ impl<'l> Transaction<'l> {
             numbered.map_err(|failure| Unsettled::sent(failure, committed.is_ok()))?;
         }
         committed.map_err(|failure| Unsettled::sent(failure, false))
+    }
+
+    /// What is not known to the connection yet would be executed after what was sent behind it.
+    async fn prepare<P: Parameters>(&self, statement: &Statement<P, ()>) -> Result<(), Failure> {
+        self.link.prepared(Bound::of(statement, &[], Lock::None)).await.map(drop)
     }
 
     fn numbering<'n>(

@@ -9,7 +9,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use crate::store::sql::{Cells, Kind, Value};
 
 /// The column type of a kind.
-pub(super) const fn type_of(kind: Kind) -> Type {
+pub(in crate::store) const fn type_of(kind: Kind) -> Type {
     match kind {
         Kind::Integer => Type::INT8,
         Kind::Boolean => Type::BOOL,

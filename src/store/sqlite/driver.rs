@@ -42,8 +42,7 @@ pub(super) fn execute<P: Parameters>(
 ) -> Result<u64> {
     let mut prepared = connection.prepare_cached(statement.text).map_err(|error| fault(&error))?;
     let values = P::values(inputs);
-    let changed =
-        prepared.execute(rusqlite::params_from_iter(values.as_ref())).map_err(|error| fault(&error))?;
+    let changed = prepared.execute(rusqlite::params_from_iter(values.as_ref())).map_err(|error| fault(&error))?;
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 

@@ -98,7 +98,7 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 /// What every connection has: nothing in the schema is trusted to run code, and a statement is planned
 /// once. Without that, SQLite plans many a one anew at each use, in case its values make another plan
 /// better: a refresh took three times as long.
-pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+pub(in crate::store) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);

@@ -1,0 +1,364 @@
+//! Every store function, named after what it promises.
+
+use std::collections::BTreeMap;
+
+use super::super::sessions::Standing;
+use super::*;
+use crate::domain::error::Error;
+use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::permission::Permissions;
+use crate::domain::project::{Counters, Project};
+use crate::domain::session::Dialect;
+use crate::domain::token::ApiToken;
+use crate::domain::user::{Email, JsonObject, LoginName, Status, Username};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+/// A user with an id of this byte.
+pub(super) fn user(byte: u8, email: &str) -> NewUser {
+    NewUser {
+        id: UserId::from_bytes([byte; 12]),
+        email: Some(Email::parse(email).unwrap()),
+        username: None,
+        name: Some("Ann".to_owned()),
+        bio: None,
+        password: Some("a hash".to_owned()),
+        status: Status::Active,
+        permissions: Permissions::of_new_user(),
+        flags: JsonObject::new(),
+        plan_worker: JsonObject::new(),
+        email_verified_at: None,
+        created_at: NOW,
+    }
+}
+
+fn token(byte: u8, user_id: UserId) -> ApiToken {
+    ApiToken {
+        id: TokenId::from_bytes([byte; 12]),
+        user_id,
+        kind: "kind".to_owned(),
+        name: "name".to_owned(),
+        admin: true,
+        head: "dwt_".to_owned(),
+        tail: "tail".to_owned(),
+        expires_at: Some(later(60)),
+        created_at: NOW,
+    }
+}
+
+fn session(byte: u8, user_id: UserId) -> NewSession<'static> {
+    NewSession {
+        id: SessionId::from_bytes([byte; 12]),
+        user_id,
+        dialect: Dialect::Rest,
+        created_at: NOW,
+        expires_at: later(60),
+        key_id: 1,
+        address: Some("127.0.0.1"),
+        user_agent: None,
+    }
+}
+
+fn project(byte: u8, user_id: UserId) -> Project {
+    Project {
+        id: ProjectId::from_bytes([byte; 12]),
+        user_id,
+        name: "a project".to_owned(),
+        kind: String::new(),
+        partner: String::new(),
+        status: "active".to_owned(),
+        counters: Counters { task_count: i64::MAX, ..Counters::default() },
+        hourly_time: NOW,
+        flags: BTreeMap::from([("open".to_owned(), true)]),
+        created_at: NOW,
+    }
+}
+
+/// What `body` gives, committed.
+macro_rules! write {
+    ($store:expr, |$tx:ident| $body:expr) => {
+        $store.write(async move |$tx: &Tx<'_>| $body.await).await
+    };
+}
+
+async fn with_users(place: &Place) -> (Store, UserId, UserId) {
+    let store = place.open().await;
+    let users = [user(1, "Ann@Example.com"), user(2, "bob@example.com")];
+    let ids = [users[0].id, users[1].id];
+    for new in users {
+        write!(store, |tx| users::insert(tx, &new)).unwrap();
+    }
+    (store, ids[0], ids[1])
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_each_of_its_names_and_listed_in_order() {
+    on_each(async |place| {
+        let (store, ann, bob) = with_users(place).await;
+        let reads = store.reads();
+        assert!(users::any(&reads).await.unwrap());
+        let found = users::find(&reads, ann).await.unwrap().unwrap();
+        assert_eq!(
+            (found.email.as_deref(), found.name.as_deref(), found.created_at),
+            (Some("Ann@Example.com"), Some("Ann"), NOW)
+        );
+        assert_eq!(users::account(&reads, ann).await.unwrap().unwrap().password.as_deref(), Some("a hash"));
+        let login = LoginName::Email(Email::parse("ANN@example.com").unwrap());
+        assert_eq!(users::account_by_login(&reads, &login).await.unwrap().unwrap().user.id, ann);
+        let ids = |users: Vec<crate::domain::user::User>| users.into_iter().map(|user| user.id).collect::<Vec<_>>();
+        assert_eq!(ids(users::list(&reads, None, 10).await.unwrap()), [ann, bob]);
+        assert_eq!(ids(users::list(&reads, Some(ann), 10).await.unwrap()), [bob]);
+        assert_eq!(ids(users::list(&reads, None, 1).await.unwrap()), [ann]);
+        let twin = user(3, "ANN@EXAMPLE.COM");
+        assert!(matches!(write!(store, |tx| users::insert(tx, &twin)), Err(Error::Taken("email"))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_change_of_a_user_is_kept() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        let username = Username::parse("Ann").unwrap();
+        let (email, permissions) = (Email::parse("new@example.com").unwrap(), Permissions::of_administrator());
+        let flags: JsonObject = serde_json::from_str(r#"{"a":"\u0000ü","b":[1.5,null]}"#).unwrap();
+        let expected = flags.clone();
+        let change = async move |tx: &Tx<'_>| {
+            for change in [
+                UserChange::Username(&username),
+                UserChange::Email(&email, None),
+                UserChange::Verified,
+                UserChange::Password("another hash"),
+                UserChange::Status(Status::Disabled),
+                UserChange::Permissions(&permissions),
+                UserChange::Objects(&flags, &flags),
+            ] {
+                users::update(tx, ann, change, later(1)).await?;
+            }
+            users::raise_credential_version(tx, ann).await?;
+            users::replace_hash(tx, ann, "not this one", "x").await?;
+            users::replace_hash(tx, ann, "another hash", "a third hash").await
+        };
+        store.write(change).await.unwrap();
+        let account = users::account(&store.reads(), ann).await.unwrap().unwrap();
+        assert_eq!(account.password.as_deref(), Some("a third hash"));
+        let user = account.user;
+        assert_eq!((user.username.as_deref(), user.email.as_deref()), (Some("Ann"), Some("new@example.com")));
+        assert_eq!((user.email_verified_at, user.updated_at), (Some(later(1)), later(1)));
+        assert_eq!((user.status, user.is_admin(), user.credential_version), (Status::Disabled, true, 1));
+        assert_eq!((&user.flags, &user.plan_worker), (&expected, &expected));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_administrator_is_one_while_active() {
+    on_each(async |place| {
+        let (store, ann, bob) = with_users(place).await;
+        let promote = async move |tx: &Tx<'_>| {
+            users::update(tx, ann, UserChange::Permissions(&Permissions::of_administrator()), NOW).await?;
+            let without_ann = users::another_admin_exists(tx, ann).await?;
+            let without_bob = users::another_admin_exists(tx, bob).await?;
+            users::update(tx, ann, UserChange::Status(Status::Disabled), NOW).await?;
+            Ok((without_ann, without_bob, users::another_admin_exists(tx, bob).await?))
+        };
+        assert_eq!(store.write(promote).await.unwrap(), (false, true, false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_user_takes_everything_along() {
+    on_each(async |place| {
+        let (store, ann, bob) = with_users(place).await;
+        let (token, session, project) = (token(1, ann), session(1, ann), project(1, ann));
+        let (token_id, session_id, project_id) = (token.id, session.id, project.id);
+        let fill = async move |tx: &Tx<'_>| {
+            tokens::insert(tx, &NewToken { token: &token, secret_hash: [1; 32], foreign_form: true, sealed: None })
+                .await?;
+            sessions::insert(tx, &session).await?;
+            projects::insert(tx, &project).await?;
+            shares::insert(tx, project.id, bob).await
+        };
+        store.write(fill).await.unwrap();
+        let delete = async move |tx: &Tx<'_>| {
+            projects::record_deletion_of_owner(tx, ann).await?;
+            let tokens = tokens::delete_of_user(tx, ann).await?;
+            Ok((tokens, users::delete(tx, ann).await?, users::delete(tx, ann).await?))
+        };
+        assert_eq!(store.write(delete).await.unwrap(), (1, true, false));
+        let reads = store.reads();
+        assert!(tokens::find(&reads, token_id).await.unwrap().is_none());
+        assert!(sessions::find(&reads, session_id).await.unwrap().is_none());
+        assert!(projects::find(&reads, project_id).await.unwrap().is_none());
+        assert!(shares::list(&reads, project_id).await.unwrap().is_empty());
+        assert!(users::find(&reads, bob).await.unwrap().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_is_found_by_its_hash_and_gone_when_deleted_or_swept() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        for byte in 1..=3 {
+            let token = token(byte, ann);
+            let insert = async move |tx: &Tx<'_>| {
+                let sealed = (byte == 1).then_some(&[0_u8, 255][..]);
+                tokens::insert(
+                    tx,
+                    &NewToken { token: &token, secret_hash: [byte; 32], foreign_form: byte == 2, sealed },
+                )
+                .await
+            };
+            store.write(insert).await.unwrap();
+        }
+        let reads = store.reads();
+        let hit = tokens::find_by_hash(&reads, [1; 32]).await.unwrap().unwrap();
+        assert_eq!(
+            (hit.holder.id, hit.admin, hit.holder_is_active, hit.expires_at),
+            (ann, true, true, Some(later(60)))
+        );
+        assert!(tokens::find_by_hash(&reads, [9; 32]).await.unwrap().is_none());
+        assert_eq!(tokens::list_foreign(&reads).await.unwrap(), [[2; 32]]);
+        assert_eq!(tokens::list_sealed(&reads, ann, NOW).await.unwrap(), [(token(1, ann).id, true, vec![0, 255])]);
+        assert!(tokens::list_sealed(&reads, ann, later(61)).await.unwrap().is_empty());
+        assert_eq!(tokens::list_of_user(&reads, ann).await.unwrap().len(), 3);
+        let id = token(1, ann).id;
+        assert!(write!(store, |tx| tokens::delete(tx, id)).unwrap());
+        assert!(!write!(store, |tx| tokens::delete(tx, id)).unwrap());
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 1)).unwrap(), 1);
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 5)).unwrap(), 1);
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 5)).unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_moves_on_from_its_generation_only_and_ends_once() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        let (one, other) = (session(1, ann), session(2, ann));
+        let (id, other_id) = (one.id, other.id);
+        let begin = async move |tx: &Tx<'_>| {
+            sessions::insert(tx, &one).await?;
+            sessions::insert(tx, &other).await
+        };
+        store.write(begin).await.unwrap();
+        assert!(write!(store, |tx| sessions::advance(tx, id, 0, 7, later(1))).unwrap());
+        assert!(!write!(store, |tx| sessions::advance(tx, id, 0, 7, later(1))).unwrap());
+        let reads = store.reads();
+        let standing: Standing = sessions::find_standing(&reads, id).await.unwrap().unwrap();
+        assert_eq!(
+            (standing.generation, standing.key_id, standing.rotated_at, standing.user_id),
+            (1, 7, later(1), ann)
+        );
+        let found = sessions::find(&reads, id).await.unwrap().unwrap();
+        assert_eq!(
+            (found.address.as_deref(), found.user_agent, found.last_used_at),
+            (Some("127.0.0.1"), None, later(1))
+        );
+        assert_eq!(sessions::list_live(&reads, ann, NOW).await.unwrap().len(), 2);
+        assert!(write!(store, |tx| sessions::end(tx, id, later(2))).unwrap());
+        assert!(!write!(store, |tx| sessions::end(tx, id, later(2))).unwrap());
+        assert!(!write!(store, |tx| sessions::advance(tx, id, 1, 7, later(1))).unwrap());
+        assert_eq!(sessions::list_ended(&reads, NOW).await.unwrap(), [(id, later(2))]);
+        assert_eq!(write!(store, |tx| sessions::end_of_user(tx, ann, later(3))).unwrap(), 1);
+        assert!(sessions::list_live(&reads, ann, NOW).await.unwrap().is_empty());
+        assert_eq!(write!(store, |tx| sessions::sweep(tx, NOW, later(3), 5)).unwrap(), 1);
+        assert!(sessions::find(&reads, id).await.unwrap().is_none());
+        assert_eq!(write!(store, |tx| sessions::sweep(tx, later(61), NOW, 5)).unwrap(), 1);
+        assert!(sessions::find_standing(&reads, other_id).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_project_is_for_its_owner_and_whom_it_is_shared_with() {
+    on_each(async |place| {
+        let (store, ann, bob) = with_users(place).await;
+        let made = project(1, ann);
+        let id = made.id;
+        let inserted = made.clone();
+        write!(store, |tx| projects::insert(tx, &inserted)).unwrap();
+        let share = async move |tx: &Tx<'_>| {
+            shares::insert(tx, id, bob).await?;
+            shares::insert(tx, id, bob).await
+        };
+        store.write(share).await.unwrap();
+        let reads = store.reads();
+        assert_eq!(projects::find_owner(&reads, id).await.unwrap(), Some(ann));
+        let access = projects::find_access(&reads, id).await.unwrap().unwrap();
+        assert!(access.admits(ann) && access.admits(bob) && !access.admits(UserId::from_bytes([9; 12])));
+        assert_eq!(shares::list(&reads, id).await.unwrap(), [bob]);
+        assert_eq!(shares::list_members(&reads, id).await.unwrap(), [(bob, Some("bob@example.com".to_owned()), None)]);
+        for user in [ann, bob] {
+            let listed = projects::list_of_user(&reads, user, None, 5).await.unwrap();
+            assert_eq!(listed.iter().map(|project| project.id).collect::<Vec<_>>(), [id]);
+            assert!(projects::list_of_user(&reads, user, Some(id), 5).await.unwrap().is_empty());
+        }
+        let renamed = Project { name: "renamed".to_owned(), ..made };
+        write!(store, |tx| projects::update(tx, &renamed)).unwrap();
+        let found = projects::find(&reads, id).await.unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.counters.task_count, found.flags["open"]), ("renamed", i64::MAX, true));
+        write!(store, |tx| shares::delete(tx, id, bob)).unwrap();
+        assert!(shares::list(&reads, id).await.unwrap().is_empty());
+        assert!(write!(store, |tx| projects::delete(tx, id)).unwrap());
+        assert!(projects::find_access(&reads, id).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailed_secret_is_taken_once() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        for byte in 1..=2 {
+            let new = MailSecret {
+                secret_hash: [byte; 32],
+                user_id: ann,
+                purpose: Purpose::Reset,
+                email_key: "ann@example.com".to_owned(),
+                created_at: NOW,
+                expires_at: later(60),
+            };
+            write!(store, |tx| mail_secrets::insert(tx, &new)).unwrap();
+        }
+        let reads = store.reads();
+        assert_eq!(mail_secrets::find_holder(&reads, [1; 32], Purpose::Reset, NOW).await.unwrap(), Some(ann));
+        assert_eq!(mail_secrets::find_holder(&reads, [1; 32], Purpose::Verification, NOW).await.unwrap(), None);
+        let take =
+            |now| store.write(async move |tx: &Tx<'_>| mail_secrets::consume(tx, [1; 32], Purpose::Reset, now).await);
+        assert_eq!(take(NOW).await.unwrap(), Some((ann, "ann@example.com".to_owned())));
+        assert_eq!(take(NOW).await.unwrap(), None);
+        assert_eq!(write!(store, |tx| mail_secrets::sweep(tx, later(61), 5)).unwrap(), 1);
+        write!(store, |tx| mail_secrets::delete_of_user(tx, ann)).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_and_events_are_kept() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        let set = async move |tx: &Tx<'_>| {
+            meta::set(tx, "name", "one").await?;
+            meta::set(tx, "name", "two").await?;
+            meta::insert(tx, "name", "three").await?;
+            for _ in 0..2 {
+                let event = AuditEvent { at: NOW, action: "a.b", user_id: Some(ann), subject: "s", address: None };
+                audit::insert(tx, &event).await?;
+            }
+            counters::hold(tx, counters::ADMINISTRATORS).await
+        };
+        store.write(set).await.unwrap();
+        assert_eq!(meta::find(&store.reads(), "name").await.unwrap().as_deref(), Some("two"));
+        let unknown = write!(store, |tx| counters::hold(tx, "no such counter"));
+        assert!(matches!(unknown, Err(Error::Internal(_))));
+    })
+    .await;
+}

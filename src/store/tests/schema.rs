@@ -1,0 +1,82 @@
+//! The schema's steps on both engines: newer ones, damaged files, and many that start at once.
+
+use rusqlite::Connection;
+
+use super::super::migrations;
+use super::*;
+
+fn refusal(opened: Result<Store, OpenError>) -> String {
+    opened.err().expect("it is refused").to_string()
+}
+
+async fn reopen(place: &Place) -> Result<Store, OpenError> {
+    place.try_open(Arc::new(|_| ())).await
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_with_the_mend_unless_it_can_be_lived_with() {
+    on_each(async |place| {
+        drop(place.open().await);
+        let next = migrations::ALL.len() + 1;
+        place.execute(&format!("insert into migrations values ({next}, 'expanded', 'x', 0, {})", next - 1));
+        place.execute("alter table users add column shoe_size text");
+        let store = reopen(place).await.unwrap();
+        store.write(async |tx: &Tx<'_>| meta::set(tx, "still", "works").await).await.unwrap();
+        drop(store);
+        place.execute(&format!("insert into migrations values ({}, 'contracted', 'x', 0, {})", next + 1, next));
+        let refused = refusal(reopen(place).await);
+        assert!(refused.contains("newer doorward") && refused.contains("backup"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_schema_of_an_older_version_is_brought_up_and_what_is_in_it_stays() {
+    on_each(async |place| {
+        drop(place.open().await);
+        // As the version before the third step left it.
+        place.execute(
+            "delete from counters where name = 'administrators'; delete from migrations where version = 3;
+             alter table migrations drop column runs_with; insert into meta values ('kept', 'yes');",
+        );
+        let store = place.open().await;
+        assert_eq!(meta::find(&store.reads(), "kept").await.unwrap().as_deref(), Some("yes"));
+        store.write(async |tx: &Tx<'_>| counters::hold(tx, counters::ADMINISTRATORS).await).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_stores_that_open_an_empty_database_at_once_one_makes_its_schema() {
+    let place = Place::postgres();
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let commits = Commits { clock: Clock::System, on_commit: Arc::new(|_| ()), group: 128 };
+            tokio::spawn(Store::open(place.location(), commits))
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap().ping().await.unwrap();
+    }
+    let name = place.url.as_ref().unwrap().rsplit('/').next().unwrap();
+    let steps = cluster::shared().sql(name, "select count(*) from migrations where version > 0");
+    assert_eq!(steps, migrations::ALL.len().to_string());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_with_the_mend() {
+    let place = Place::sqlite();
+    drop(place.open().await);
+    drop(Connection::open(place.path()).unwrap());
+    std::fs::write(place.path(), "this is no database, however long it may be.".repeat(50)).unwrap();
+    let refused = refusal(reopen(&place).await);
+    assert!(refused.contains("damaged") && refused.contains("backup"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_named_with_the_mend() {
+    let url = cluster::shared().url("no_such_database");
+    let commits = Commits { clock: Clock::System, on_commit: Arc::new(|_| ()), group: 128 };
+    let refused = refusal(Store::open(Location::Postgres(Box::new(target(&url))), commits).await);
+    assert!(refused.contains("no_such_database") && refused.contains("database_url"), "{refused}");
+}
