@@ -301,7 +301,7 @@ impl Seeder {
             dialect,
             created_at,
             expires_at: created_at.plus(self.app.settings().lifetimes(dialect).session),
-            key_id: self.app.keyring().current_root_id(),
+            key_id: self.app.keyring().current_root_id(self.app.now()),
             address: Some("127.0.0.1"),
             user_agent: Some("load"),
         }
