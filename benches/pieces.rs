@@ -26,7 +26,7 @@ use doorward::domain::session::Dialect;
 use doorward::domain::token::{Algorithm, ApiTokenSecret};
 use doorward::domain::user::{Email, LoginName};
 use doorward::guard::jwt::{AccessClaims, Realm};
-use doorward::guard::keyring::Keyring;
+use doorward::guard::keyring::{Keyring, Purpose};
 use doorward::http::credential::{authorization, query};
 use doorward::secret::{ExposeSecret, Secret, random};
 use doorward::store::key_material::KeyMaterial;
@@ -256,7 +256,7 @@ fn signing(criterion: &mut Criterion) -> Result<()> {
         });
     }
     let keyring = keyring(Algorithm::EdDsa, now)?;
-    let refresh = keyring.refresh_token(claims.session_id, 7, keyring.current_root_id()).context("the key is there")?;
+    let refresh = keyring.refresh_token(claims.session_id, 7, keyring.current_root_id(now)).context("the key is there")?;
     criterion.bench_function("check the MAC of a refresh token", |bencher| {
         bencher.iter(|| keyring.verify_refresh(&refresh).expect("the key's own code holds"));
     });
@@ -265,7 +265,8 @@ fn signing(criterion: &mut Criterion) -> Result<()> {
 
 fn keyring(algorithm: Algorithm, now: Timestamp) -> Result<Keyring> {
     let realm = Realm { issuer: URL.to_owned(), audience: URL.to_owned() };
-    Ok(Keyring::from_material(&KeyMaterial::generate(algorithm, now)?, realm)?)
+    let purpose = Purpose { realm, settling: Duration::ZERO };
+    Ok(Keyring::from_material(&KeyMaterial::generate(algorithm, now)?, &purpose)?)
 }
 
 /// Each refresh is on disk before it is answered; each trades the token that the one before gave.
