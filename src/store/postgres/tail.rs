@@ -21,6 +21,7 @@ use crate::store::sql::{Parameters, Row, Statement, unreadable};
 /// The counter, and the moment by the database's clock.
 const LOOK: &str = "select value, (extract(epoch from clock_timestamp()) * 1000000)::bigint
     from counters where name = 'changes'";
+const BEGUN: &str = "select pg_postmaster_start_time()::text";
 const CLOCK: &str = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
 
 /// A follower.
@@ -31,9 +32,18 @@ pub(in crate::store) struct Tail {
     clock: Clock,
     link: Option<Link>,
     progress: Progress,
-    /// The last change that was heard of, as it was written. Where the database has another in its
-    /// place, or none, it is not the one that was followed: a standby took over that had not heard all.
-    mark: Option<ChangeRow>,
+    mark: Mark,
+}
+
+/// What the database is known by that is followed. A standby that took over may not have heard all:
+/// then it is another one, and so is what a restored backup became.
+struct Mark {
+    /// The last change that was heard of, as it was written.
+    last: Option<ChangeRow>,
+    /// When the server began, in its own words; `None` before the first look, and on engines that do
+    /// not say.
+    begun: Option<String>,
+    is_first: bool,
 }
 
 impl Tail {
@@ -42,7 +52,8 @@ impl Tail {
             .first(&changes::POSITION, ())
             .await?
             .ok_or_else(|| Error::Internal("the counter of changes is missing".to_owned()))?;
-        let mark = there.first(&changes::AT, (position,)).await?;
+        let last = there.first(&changes::AT, (position,)).await?;
+        let mark = Mark { last, begun: None, is_first: true };
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -90,7 +101,7 @@ struct Follower<'t> {
     clock: &'t Clock,
     link: &'t mut Option<Link>,
     progress: &'t mut Progress,
-    mark: &'t mut Option<ChangeRow>,
+    mark: &'t mut Mark,
 }
 
 impl Follower<'_> {
@@ -114,13 +125,17 @@ impl Follower<'_> {
             // An engine without announcements is looked at now and then.
             _ => {}
         }
-        let found: Option<ChangeRow> = rows(&link, &changes::AT, (self.progress.last(),)).await?.pop();
-        if found == *self.mark {
-            let news = self.look_on(&link, since).await?;
-            return Ok((link, news));
-        }
-        let position = counter(&link, self.clock).await?;
-        let news = self.doubt(&link, Progress::from(position), since).await?;
+        let last: Option<ChangeRow> = rows(&link, &changes::AT, (self.progress.last(),)).await?.pop();
+        let begun = begun(&link).await?;
+        let is_the_same = self.mark.is_first || begun.is_some() && begun == self.mark.begun;
+        let news = if is_the_same && last == self.mark.last {
+            self.look_on(&link, since).await?
+        } else {
+            let position = counter(&link, self.clock).await?;
+            self.doubt(&link, Progress::from(position), since).await?
+        };
+        // Only now: what could not be doubted yet is doubted at the next look.
+        (self.mark.begun, self.mark.is_first) = (begun, false);
         Ok((link, news))
     }
 
@@ -145,15 +160,15 @@ impl Follower<'_> {
 
     fn remember(&mut self, last: Option<&ChangeRow>) {
         if let Some(last) = last {
-            *self.mark = Some(last.clone());
+            self.mark.last = Some(last.clone());
         }
     }
 
     /// Goes on from `next`, with all that was believed in doubt.
     async fn doubt(&mut self, link: &Link, next: Progress, since: Timestamp) -> Result<News, Failure> {
-        let mark = rows(link, &changes::AT, (next.last(),)).await?.pop();
+        let last = rows(link, &changes::AT, (next.last(),)).await?.pop();
         let ended: Vec<(SessionId, Timestamp)> = rows(link, &sessions::ENDED_SINCE, (since,)).await?;
-        (*self.progress, *self.mark) = (next, mark);
+        (*self.progress, self.mark.last) = (next, last);
         Ok(News::Missed(ended))
     }
 }
@@ -170,6 +185,15 @@ async fn rows<P: Parameters, R: Row>(
 
 fn read<R: Row>(row: &tokio_postgres::Row, text: &'static str) -> Result<R, Failure> {
     R::read(row).map_err(|index| Failure::new(Meaning::Refused, unreadable(text, index).to_string()))
+}
+
+/// When the server began; `None` where the engine does not say.
+async fn begun(link: &Link) -> Result<Option<String>, Failure> {
+    match link.rows(Bound { text: BEGUN, lock: Lock::None, kinds: &[], values: &[] }).await {
+        Ok(rows) => Ok(rows.first().map(|row| read::<(String,)>(row, BEGUN)).transpose()?.map(|(begun,)| begun)),
+        Err(failure) if failure.meaning == Meaning::Lost => Err(failure),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Where the counter stands; on the way, the clock is set.

@@ -60,6 +60,12 @@ impl Launch {
         self
     }
 
+    /// As if that had not been said.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Without a configured administrator.
     pub(crate) fn anonymous(mut self) -> Self {
         self.environment.retain(|(name, _)| !name.starts_with(SUPER_USER));
@@ -67,7 +73,6 @@ impl Launch {
     }
 
     /// On a database elsewhere, with the file that its keys are sealed under.
-    #[expect(dead_code, reason = "the program has PostgreSQL still to learn")]
     pub(crate) fn database(self, url: &str, secret_file: &Path) -> Self {
         self.variable("DOORWARD_DATABASE_URL", url).variable("DOORWARD_SECRET_FILE", secret_file.to_str().unwrap())
     }
