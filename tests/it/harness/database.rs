@@ -158,7 +158,7 @@ impl Drop for Lock {
 }
 
 /// What the keys in a database on PostgreSQL are sealed under, readable by its owner alone.
-fn secret_file(directory: &Path) -> PathBuf {
+pub(crate) fn secret_file(directory: &Path) -> PathBuf {
     let path = directory.join("secret");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
     file.write_all(b"what the keys of all tests are sealed under").unwrap();
