@@ -1,4 +1,5 @@
-//! The PostgreSQL that tests have for themselves does what they rely on.
+//! The PostgreSQL that tests have for themselves does what they rely on, and the program keeps its
+//! things there.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +10,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::harness::cluster::{Cluster, shared};
-use crate::harness::process::wait_for;
+use crate::harness::process::{Launch, exchange, wait_for};
+use crate::harness::{ADMIN_TOKEN, secret_file};
 
 const MAKE: &str = "create table kept (number integer); insert into kept values (1)";
 const COUNT: &str = "select count(*) from kept";
@@ -104,4 +106,20 @@ fn it_ends_with_a_process_that_is_killed_and_leaves_nothing_behind() {
     let home = Path::new(data).parent().unwrap();
     let port = port.parse().unwrap();
     wait_for("the cluster to end", || (!is_listened_on(port) && fs::metadata(home).is_err()).then_some(()));
+}
+
+#[test]
+fn the_program_finds_everything_again_from_another_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, secret) = (shared().new_database(), secret_file(folder.path()));
+    let authentication = format!(
+        "GET /1/authentication HTTP/1.1\r\nHost: x\r\nAuthorization: OAuth {ADMIN_TOKEN}\r\nConnection: close\r\n\r\n"
+    );
+    let [one, other] = ["one", "other"].map(|name| Launch::on(&folder.path().join(name)).database(&url, &secret));
+    for launch in [one, other.anonymous()] {
+        let server = launch.serve();
+        let answer = exchange(server.address(), &authentication);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        server.kill();
+    }
 }

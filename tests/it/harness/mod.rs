@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::database::Database;
+pub(crate) use self::database::secret_file;
 
 /// The first administrator of every test's server.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
