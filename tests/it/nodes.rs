@@ -1,5 +1,6 @@
 //! Several real servers on one PostgreSQL: what one of them does, all of them know.
 
+mod access;
 mod endings;
 mod failover;
 mod faults;

@@ -3,6 +3,7 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::io;
 
 use tokio_postgres::error::SqlState;
 
@@ -58,11 +59,17 @@ impl From<tokio_postgres::Error> for Failure {
         let mut is_way = error.is_closed();
         while let Some(error) = behind {
             let _ = write!(cause, ": {error}");
-            is_way |= error.is::<std::io::Error>();
+            is_way |= error.downcast_ref::<io::Error>().is_some_and(|error| !is_wrong_server(error));
             behind = error.source();
         }
         Self { meaning: if is_way { Meaning::Lost } else { Meaning::Refused }, cause }
     }
+}
+
+/// Whether somebody else answered than who was asked for: that will not be better in a moment.
+fn is_wrong_server(error: &io::Error) -> bool {
+    let behind = error.get_ref().and_then(|behind| behind.downcast_ref());
+    matches!(behind, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// By the classes of PostgreSQL's manual, appendix A.
