@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::app::{App, ClusterSecret};
 use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
@@ -69,6 +69,17 @@ pub async fn rotate(app: &App, caller: &Caller, rotation: Rotation) -> Result<Ve
         Ok(rotated.without_retired(oldest.signing, oldest.root))
     });
     Ok(describe(app, &keys.await?))
+}
+
+/// Seals the keys of several nodes under another secret, for an administrator. Nodes that have the old
+/// one go on with the keys that they know, and need the new one to start again.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`], also where the keys are under no secret, or that they cannot be kept.
+pub async fn reseal(app: &App, caller: &Caller, secret: ClusterSecret) -> Result<()> {
+    caller.require_admin()?;
+    app.reseal_keys(secret).await
 }
 
 /// Lets go of keys that nothing alive was made with.

@@ -107,6 +107,23 @@ impl KeySafe {
     }
 }
 
+impl KeySafe {
+    /// Seals the keys under another secret. Nobody is told: who has the old one goes on with what it
+    /// has read.
+    pub(super) async fn reseal(&self, store: &Store, secret: ClusterSecret) -> Result<()> {
+        let Self::Row(old) = self else {
+            return Err(Error::Forbidden("the keys are in a file of their own, under no secret"));
+        };
+        let old = old.clone();
+        let resealed = async move |tx: &Tx<'_>| {
+            let sealed = store::meta::find(tx, store::meta::KEYS).await?;
+            let keys = opened(sealed.as_deref(), &old)?;
+            store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await
+        };
+        store.write(resealed).await
+    }
+}
+
 fn read_file(path: &std::path::Path) -> Result<KeyMaterial> {
     let found = key_file::read(path).map_err(|error| Error::Unavailable(error.to_string()))?;
     found.ok_or_else(|| Error::Unavailable(format!("the key file {} is missing", path.display())))

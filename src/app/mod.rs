@@ -17,7 +17,7 @@ pub use self::errand::{Errand, Errands};
 use self::keys::KeySafe;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
-pub use crate::config::{Registration, SuperUser};
+pub use crate::config::{ClusterSecret, Registration, SuperUser};
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Cost;
 use crate::domain::session::Lifetimes;
@@ -193,6 +193,15 @@ impl App {
         let keys = self.0.safe.replace(&self.0.store, change).await?;
         self.use_keys(&keys)?;
         Ok(keys)
+    }
+
+    /// Seals the keys in the database under another secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] where they are in no database, or that they cannot be kept.
+    pub(crate) async fn reseal_keys(&self, secret: ClusterSecret) -> Result<()> {
+        self.0.safe.reseal(&self.0.store, secret).await
     }
 
     fn use_keys(&self, keys: &KeyMaterial) -> Result<()> {

@@ -6,6 +6,7 @@ use super::arguments::KeysCommand;
 use super::message::Failure;
 use super::operator::Operator;
 use crate::actions::keys::{self, KeyInfo, Rotation};
+use crate::config::ClusterSecret;
 
 /// A key. The names of the fields are a promise to programs.
 #[derive(Serialize)]
@@ -36,12 +37,20 @@ impl<'k> KeyShape<'k> {
     }
 }
 
+async fn reseal(operator: &Operator, secret: ClusterSecret) -> Result<(), Failure> {
+    let resealed = keys::reseal(&operator.app, &operator.caller, secret).await;
+    resealed.map_err(|error| Failure::Refused(error.to_string()))?;
+    let document = serde_json::json!({ "resealed": true });
+    operator.output.done(&document, "the keys are sealed under the new secret; restart every node with it")
+}
+
 pub(super) async fn run(operator: &Operator, command: KeysCommand) -> Result<(), Failure> {
     let (app, caller) = (&operator.app, &operator.caller);
     let listed = match command {
         KeysCommand::List => keys::list(app, caller).await,
         KeysCommand::Rotate { compromised: true } => keys::rotate(app, caller, Rotation::Compromised).await,
         KeysCommand::Rotate { compromised: false } => keys::rotate(app, caller, Rotation::Routine).await,
+        KeysCommand::Reseal { secret_file } => return reseal(operator, secret_file).await,
     };
     let listed = listed.map_err(|error| Failure::Refused(error.to_string()))?;
     let shapes: Vec<_> = listed.iter().map(KeyShape::new).collect();

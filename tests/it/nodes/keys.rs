@@ -72,6 +72,24 @@ async fn keys_are_rotated_under_load_without_one_refused_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_secret_takes_the_place_of_the_old_one_node_by_node() {
+    let mut nodes = Nodes::start(2);
+    let before = nodes.register(0, "ann@example.com").await;
+    let new = nodes.folder.path().join("new");
+    std::fs::write(&new, "the secret that takes the place of the first one").unwrap();
+    nodes.command(&["keys", "reseal", "--secret-file", new.to_str().unwrap()]);
+    for node in 0..2 {
+        assert!(nodes.is_known(node, &before.access).await, "a running node goes on");
+    }
+    nodes.launch(2).refused().says(1, &["sealed under another secret"]);
+    let node = nodes.launch(2).variable("DOORWARD_SECRET_FILE", new.to_str().unwrap()).serve();
+    nodes.running.push(node);
+    assert!(nodes.is_known(2, &before.access).await);
+    let after = nodes.login(2, "ann@example.com").await;
+    assert!(nodes.is_known(0, &after.access).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_in_wrong_hands_are_worth_nothing_at_once() {
     let nodes = Nodes::start(2);
     let before = nodes.register(0, "ann@example.com").await;
