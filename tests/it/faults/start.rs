@@ -118,7 +118,7 @@ fn roots(data: &Data) -> Vec<(String, usize)> {
 fn a_database_of_a_newer_doorward_is_refused() {
     let data = Data::new();
     let database = Connection::open(data.database()).unwrap();
-    database.execute("insert into migrations values (99, '0099_later', 'x', 0)", ()).unwrap();
+    database.execute("insert into migrations values (99, '0099_later', 'x', 0, 99)", ()).unwrap();
     drop(database);
     data.refuses(&["schema version 99", "newer doorward", "restore the backup made before the upgrade"]);
 }
