@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 use super::pgpass;
 use super::reader::Reader;
 use super::secret_file;
+use super::url::Url;
 
-/// The key of the URL: it may hold a password.
-pub(super) const KEY: &str = "database_url";
+const KEY: &str = "database_url";
 /// The fewest bytes that the secret of a cluster has.
 const SECRET_MIN_BYTES: usize = 32;
 const LIKE: &str = "must be like sqlite:/var/lib/doorward/doorward.db or postgres://doorward@db.example.com/doorward";
@@ -179,8 +179,8 @@ enum Parsed {
 }
 
 fn parse(text: &str) -> Result<Parsed, String> {
-    if let Some(rest) = without_scheme(text) {
-        return Url::split(rest).parse();
+    if let Some(url) = Url::read(text) {
+        return url.parse();
     }
     let file = text.strip_prefix("sqlite:").ok_or(LIKE)?;
     let file = file.strip_prefix("//").unwrap_or(file);
@@ -190,53 +190,8 @@ fn parse(text: &str) -> Result<Parsed, String> {
     Ok(Parsed::Sqlite(PathBuf::from(file)))
 }
 
-fn without_scheme(text: &str) -> Option<&str> {
-    ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme))
-}
-
-/// A URL as it may be shown: without its password.
-pub(super) fn shown(text: &str) -> String {
-    let Some(rest) = without_scheme(text) else { return text.to_owned() };
-    let url = Url::split(rest);
-    let user = url.user.map(|user| match user.split_once(':') {
-        Some((name, _)) => format!("{name}:(set)@"),
-        None => format!("{user}@"),
-    });
-    let options = url.options.iter().map(|(name, value)| match *name {
-        "password" => "password=(set)".to_owned(),
-        name => format!("{name}={value}"),
-    });
-    let options = options.collect::<Vec<_>>().join("&");
-    let before = if options.is_empty() { "" } else { "?" };
-    format!("postgres://{}{}{}{before}{options}", user.unwrap_or_default(), url.hosts, url.path)
-}
-
-/// The parts of a URL, as they are spelled.
-struct Url<'u> {
-    user: Option<&'u str>,
-    hosts: &'u str,
-    /// The database, with the slash before it.
-    path: &'u str,
-    options: Vec<(&'u str, &'u str)>,
-}
-
-impl<'u> Url<'u> {
-    fn split(rest: &'u str) -> Self {
-        let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-        let (user, hosts) = match authority.rsplit_once('@') {
-            Some((user, hosts)) => (Some(user), hosts),
-            None => (None, authority),
-        };
-        let options = options.split('&').filter(|option| !option.is_empty());
-        let options = options.map(|option| option.split_once('=').unwrap_or((option, ""))).collect();
-        Self { user, hosts, path, options }
-    }
-
-    fn option(&self, name: &str) -> Option<&'u str> {
-        self.options.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value)
-    }
-
+/// What a URL says, of each of its hosts.
+impl Url<'_> {
     fn parse(&self) -> Result<Parsed, String> {
         let encryption = match self.option("sslmode") {
             Some(mode) => Encryption::parse(mode)

@@ -12,6 +12,8 @@ pub enum Kind {
     Text,
     /// A text that is never shown.
     Secret,
+    /// A URL, whose password is never shown.
+    Url,
     /// `true` or `false`.
     Boolean,
     /// A whole number.
@@ -25,7 +27,7 @@ impl Kind {
     /// so a secret of digits stays a secret.
     pub(super) fn value(self, text: &str) -> Value {
         let read = match self {
-            Self::Text | Self::Secret => None,
+            Self::Text | Self::Secret | Self::Url => None,
             Self::Boolean => text.parse().ok().map(Value::Boolean),
             Self::Integer => text.parse().ok().map(Value::Integer),
             Self::List => {
@@ -123,12 +125,12 @@ const fn unset(name: &'static str, kind: Kind, meaning: &'static str) -> Key {
 
 #[rustfmt::skip]
 const KEYS: &[Key] = {
-    use Kind::{Boolean, Integer, List, Secret, Text};
+    use Kind::{Boolean, Integer, List, Secret, Text, Url};
     &[
         key("listen", Text, "127.0.0.1:8090", "The IP address and port to listen on."),
         unset("public_url", Text, "The URL that clients and mails reach this server by, such as `https://id.example.com`. Not set: `http://` (with `[tls]`: `https://`) and `listen`."),
         key("data_dir", Text, "./doorward-data", "The folder of the database, the keys and the mail outbox."),
-        unset("database_url", Text, "Where the database is: `sqlite:/var/lib/doorward/doorward.db`, or for several nodes `postgres://doorward@db.example.com/doorward`. Not set: `doorward.db` in `data_dir`."),
+        unset("database_url", Url, "Where the database is: `sqlite:/var/lib/doorward/doorward.db`, or for several nodes `postgres://doorward@db.example.com/doorward`. Not set: `doorward.db` in `data_dir`."),
         unset("secret_file", Text, "A file of at least 32 bytes, the same on every node: the keys in PostgreSQL are sealed under it. A newline at its end is dropped."),
         key("commit_group", Integer, "128", "How many changes that wait may share one commit to disk, and so one sync; 1 commits each alone."),
         key("registration", Text, "open", "`open`: anybody may sign up. `closed`: only administrators make users."),

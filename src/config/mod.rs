@@ -11,6 +11,7 @@ mod sources;
 mod super_user;
 #[cfg(test)]
 mod tests;
+mod url;
 mod values;
 
 use std::net::SocketAddr;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use toml::Value;
 
 use super::ConfigError;
-use super::database;
-use super::keys::{Key, find, keys};
+use super::keys::{Key, Kind, find, keys};
 use super::sources::{Gathered, Sources};
+use super::url;
 use super::values::{duration, duration_text};
 
 /// The given values that are not read yet, and the faults so far.
@@ -110,8 +110,8 @@ impl Reader {
             let is_set = given.is_some() || self.places.contains_key(format!("{}_file", key.name).as_str());
             return if is_set { "(set)" } else { "(not set)" }.to_owned();
         }
-        if let (database::KEY, Some(url)) = (key.name, given.and_then(Value::as_str)) {
-            return Value::String(database::shown(url)).to_string();
+        if let (Kind::Url, Some(url)) = (key.kind, given.and_then(Value::as_str)) {
+            return Value::String(url::shown(url)).to_string();
         }
         given.cloned().or_else(|| key.default_value()).map_or_else(|| "(not set)".to_owned(), |value| value.to_string())
     }
