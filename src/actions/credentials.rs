@@ -65,7 +65,7 @@ where
     let caller = *caller;
     app.store()
         .write(async move |tx: &Tx<'_>| {
-            still_stands(tx.shared(), &caller).await?;
+            still_stands(tx, tx.shared(), &caller).await?;
             body(tx).await
         })
         .await
@@ -85,25 +85,26 @@ where
     let caller = *caller;
     app.store()
         .write(async move |tx: &Tx<'_>| {
-            still_stands(tx, &caller).await?;
+            still_stands(tx, tx, &caller).await?;
             body(tx).await
         })
         .await
 }
 
 /// Whether nothing ended the credential since it was checked. That it expired meanwhile is no
-/// matter: it had not when it was shown.
-async fn still_stands(reads: &Reads<'_>, caller: &Caller) -> Result<()> {
+/// matter: it had not when it was shown. What ends user-wide waits for whoever holds the user by
+/// `users`; that the credential alone ends in this very moment, no order of the two could tell.
+async fn still_stands(tx: &Tx<'_>, users: &Reads<'_>, caller: &Caller) -> Result<()> {
     const ENDED: Error = Error::Unauthenticated(Unauthenticated::Ended);
     let Ok(id) = caller.require_user() else { return Ok(()) };
-    let user = store::users::find(reads, id).await?.filter(User::is_active).ok_or(ENDED)?;
+    let user = store::users::find(users, id).await?.filter(User::is_active).ok_or(ENDED)?;
     let stands = match caller.credential() {
         Credential::Session { id, version, .. } => {
-            let session = store::sessions::find(reads, id).await?;
+            let session = store::sessions::find(tx.unheld(), id).await?;
             let unended = session.is_some_and(|session| session.ended_at.is_none());
             unended && user.credential_version == version
         }
-        Credential::ApiToken { id, .. } => store::tokens::find(reads, id).await?.is_some(),
+        Credential::ApiToken { id, .. } => store::tokens::find(tx.unheld(), id).await?.is_some(),
         Credential::Operator => true,
     };
     if !stands {

@@ -220,6 +220,7 @@ impl Reads<'_> {
 pub struct Tx<'t> {
     reads: Reads<'t>,
     shared: Reads<'t>,
+    unheld: Reads<'t>,
     changes: Mutex<Vec<Change>>,
 }
 
@@ -234,17 +235,27 @@ impl<'t> Deref for Tx<'t> {
 impl<'t> Tx<'t> {
     fn on_sqlite(here: Here<'t>) -> Self {
         let reads = Reads(Place::Sqlite(here));
-        Self { reads, shared: reads, changes: Mutex::default() }
+        Self { reads, shared: reads, unheld: reads, changes: Mutex::default() }
     }
 
     fn on_postgres(transaction: &'t postgres::Transaction<'t>) -> Self {
         let held = |lock| Reads(Place::Postgres(There::Within(transaction, lock)));
-        Self { reads: held(Lock::Update), shared: held(Lock::Share), changes: Mutex::default() }
+        Self {
+            reads: held(Lock::Update),
+            shared: held(Lock::Share),
+            unheld: held(Lock::None),
+            changes: Mutex::default(),
+        }
     }
 
     /// For what the transaction depends on and does not change: others may depend on it beside it.
     pub(crate) const fn shared(&self) -> &Reads<'t> {
         &self.shared
+    }
+
+    /// For what may change beside the transaction.
+    pub(crate) const fn unheld(&self) -> &Reads<'t> {
+        &self.unheld
     }
 
     async fn execute<P: Parameters>(&self, statement: &Statement<P, ()>, inputs: P::Inputs<'_>) -> Result<u64> {

@@ -187,6 +187,29 @@ async fn a_refresh_token_that_was_used_twice_ends_the_session_on_every_node() {
     }
 }
 
+/// Whoever waits for whoever waits would stand still until the database notices, a second later, and
+/// keep everybody else from the connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_deletes_itself_many_times_at_once_stands_in_nobodys_way() {
+    let nodes = Nodes::start(1);
+    nodes.register(0, "ann@example.com").await;
+    let begun = Instant::now();
+    for _ in 0..5 {
+        let (id, token) = api_token(&nodes, "ann@example.com").await;
+        let attempts = (0..8).map(|_| {
+            let request = nodes.request(0, Method::DELETE, &format!("/1/tokens/{id}")).bearer_auth(&token);
+            tokio::spawn(answer(request))
+        });
+        let mut deleted = 0;
+        for attempt in attempts.collect::<Vec<_>>() {
+            deleted += usize::from(attempt.await.unwrap().0 == StatusCode::OK);
+        }
+        assert_eq!(deleted, 1);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "it took {:?}", begun.elapsed());
+    assert_eq!(nodes.sql("select deadlocks from pg_stat_database where datname = current_database()"), "0");
+}
+
 /// Two administrators who take each other's power at the same time leave one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_administrator_stays_however_many_nodes_are_asked_at_once() {
