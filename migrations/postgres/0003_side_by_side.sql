@@ -1,5 +1,2 @@
--- Up to which older schema version a doorward may be that goes on working on this one.
-alter table migrations add column runs_with bigint not null default 1;
-
 -- Its row is held by whoever decides about administrators.
 insert into counters (name, value) values ('administrators', 0);

@@ -7,8 +7,6 @@ use crate::app::App;
 use crate::domain::error::Result;
 use crate::store::{self, Tx};
 
-/// How many rows of a kind one transaction deletes at the most.
-const BATCH: i64 = 500;
 /// How long changes are kept for processes that follow them.
 const CHANGES_KEPT: Duration = Duration::from_hours(1);
 /// How long an expired session or secret is kept, so that its owner is told that it expired.
@@ -20,6 +18,7 @@ const EXPIRED_KEPT: Duration = Duration::from_hours(24);
 ///
 /// That the store cannot be used.
 pub async fn sweep(app: &App) -> Result<bool> {
+    app.learn_lifetimes().await?;
     let now = app.now();
     // An ended session stays as long as an access token of it may look valid.
     let ended = now.minus(app.guard().remember_ended() + EXPIRED_KEPT);
@@ -27,14 +26,14 @@ pub async fn sweep(app: &App) -> Result<bool> {
     let swept = app
         .store()
         .write(async move |tx: &Tx<'_>| {
-            let changes = store::changes::sweep(tx, now.minus(CHANGES_KEPT), BATCH).await?;
-            let sessions = store::sessions::sweep(tx, ended, ended, BATCH).await?;
-            let secrets = store::mail_secrets::sweep(tx, expired, BATCH).await?;
-            let tokens = store::tokens::sweep(tx, expired, BATCH).await?;
+            let changes = store::changes::sweep(tx, now.minus(CHANGES_KEPT)).await?;
+            let sessions = store::sessions::sweep(tx, ended, ended).await?;
+            let secrets = store::mail_secrets::sweep(tx, expired).await?;
+            let tokens = store::tokens::sweep(tx, expired).await?;
             Ok(changes.max(sessions).max(secrets).max(tokens))
         })
         .await?;
-    let is_done = i64::try_from(swept).is_ok_and(|swept| swept < BATCH);
+    let is_done = swept < store::SWEPT_AT_ONCE;
     if is_done {
         // It looks at all that is in memory: once is enough, after the last batch.
         app.guard().sweep(now);

@@ -1,6 +1,6 @@
 //! The keys that vouch for tokens: rotated, listed, and let go once nothing alive depends on them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -10,10 +10,12 @@ use crate::domain::caller::Caller;
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
 use crate::guard::jwt::LEEWAY;
-use crate::store::key_material::KeyMaterial;
+use crate::store::key_material::{KeyMaterial, SigningKey};
 
 /// How long after a look at the keys that failed the next one comes.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often they are looked at while anything in memory is believed, on a server that hears nothing.
+const LOOKS: u32 = 8;
 
 /// What becomes of the old keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +61,14 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<KeyInfo>> {
 pub async fn rotate(app: &App, caller: &Caller, rotation: Rotation) -> Result<Vec<KeyInfo>> {
     caller.require_admin()?;
     let (now, oldest) = (app.now(), Oldest::of(app));
+    let algorithm = app.keys().await?.algorithm().unwrap_or(Algorithm::EdDsa);
+    let key = SigningKey::generate(algorithm, now).map_err(|_| Error::Internal("no key can be made".to_owned()))?;
     let keys = app.replace_keys(move |keys: KeyMaterial| {
-        let algorithm = keys.algorithm().unwrap_or(Algorithm::EdDsa);
-        let rotated = match rotation {
-            Rotation::Routine => keys.with_root_key(now).with_signing_key(algorithm, now),
-            Rotation::Compromised => keys.without_old_ones(algorithm, now),
-        };
-        let rotated = rotated.map_err(|_| Error::Internal("no key can be made".to_owned()))?;
-        Ok(rotated.without_retired(oldest.signing, oldest.root))
+        let rotated = keys.with_root_key(now).with_signing_key(key);
+        Ok(match rotation {
+            Rotation::Routine => rotated.without_retired(oldest.signing, oldest.root),
+            Rotation::Compromised => rotated.without_old_ones(),
+        })
     });
     Ok(describe(app, &keys.await?))
 }
@@ -98,25 +100,32 @@ pub async fn retire(app: &App) -> Result<()> {
     app.replace_keys(move |keys: KeyMaterial| Ok(keys.without_retired(oldest.signing, oldest.root))).await.map(drop)
 }
 
-/// Goes on with the keys as another process left them, whenever that happens.
+/// Goes on with the keys as another process left them, whenever that happens. Where they cannot be
+/// read for as long as anything in memory is believed, no access token is believed either: the old keys
+/// may be in wrong hands.
 pub async fn follow(app: App, mut stop: watch::Receiver<bool>) {
     let longest = app.settings().feed.max_staleness;
+    let mut unread_since: Option<Instant> = None;
     loop {
         tokio::select! {
             () = app.guard().keys_changed() => {}
-            // Of a rotation, a server that does not hear the feed would not hear either.
-            () = tokio::time::sleep(longest) => {
-                if app.guard().is_up_to_date() {
+            () = tokio::time::sleep(if unread_since.is_some() { RETRY } else { longest / LOOKS }) => {
+                // Of a rotation, a server that does not hear the feed would not hear either.
+                if unread_since.is_none() && app.guard().is_up_to_date() {
                     continue;
                 }
             }
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        while let Err(error) = app.reload_keys().await {
-            tracing::warn!(%error, "the keys that were rotated cannot be read yet");
-            tokio::select! {
-                () = tokio::time::sleep(RETRY) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+        match app.reload_keys().await {
+            Ok(()) => unread_since = None,
+            Err(error) => {
+                if unread_since.is_none() {
+                    tracing::warn!(%error, "the keys cannot be read; the ones in memory are believed for a while");
+                }
+                if unread_since.get_or_insert_with(Instant::now).elapsed() > longest {
+                    app.guard().distrust_keys();
+                }
             }
         }
     }

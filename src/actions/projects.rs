@@ -1,5 +1,7 @@
 //! Projects and sharing.
 
+use futures_util::future::try_join_all;
+
 use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -97,12 +99,13 @@ pub async fn list(
         None => caller.require_user()?,
     };
     let reads = app.store().reads();
-    let mut found = Vec::new();
-    for project in store::projects::list_of_user(&reads, user, after, limit).await? {
+    let projects = store::projects::list_of_user(&reads, user, after, limit).await?;
+    // Asked together: on a network they come together, too.
+    try_join_all(projects.into_iter().map(async |project| {
         let shared_with = store::shares::list(&reads, project.id).await?;
-        found.push(SharedProject { project, shared_with });
-    }
-    Ok(found)
+        Ok(SharedProject { project, shared_with })
+    }))
+    .await
 }
 
 /// A change of some of a project's fields.

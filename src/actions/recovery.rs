@@ -139,9 +139,11 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
     let hash = app.gate().hash(password).await?;
     app.store()
         .write(async move |tx: &Tx<'_>| {
+            // The user before the secret, as everybody has it: two that held one each would wait for each other.
+            let id = user.id;
+            let user = store::users::find(tx, id).await?.ok_or(Error::BadToken)?;
             let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Reset, now).await?;
-            let (id, email_key) = consumed.ok_or(Error::BadToken)?;
-            let user = users::reread(tx, id).await?;
+            let (_, email_key) = consumed.ok_or(Error::BadToken)?;
             // The address may have been changed while a mail to the old one was on its way.
             let is_for_another_address = !email_key.is_empty() && email_key != canonical_email(&user);
             if !user.is_active() || is_for_another_address {
@@ -181,7 +183,7 @@ pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
 pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
     let (caller_id, now): (UserId, _) = (caller.require_user()?, app.now());
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
         let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
         let user = users::reread(tx, id).await?;

@@ -149,5 +149,6 @@ pub async fn revoke_all(app: &App, caller: &Caller, user: &UserRef) -> Result<u6
     caller.require_admin()?;
     let user = users::get(app, caller, user).await?;
     let now = app.now();
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await).await
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await)
+        .await
 }

@@ -54,8 +54,10 @@ pub async fn set_password(app: &App, caller: &Caller, user: &UserRef, password: 
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| replace_password(tx, user.id, hash.as_str(), now).await)
-        .await
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+        replace_password(tx, user.id, hash.as_str(), now).await
+    })
+    .await
 }
 
 /// A user's names as parsed values, for the policy.
@@ -93,7 +95,7 @@ pub(super) async fn reread(reads: &Reads<'_>, id: UserId) -> Result<User> {
 pub async fn set_status(app: &App, caller: &Caller, user: &UserRef, status: Status) -> Result<User> {
     caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
         change_status(tx, &user, status, now).await?;
         reread(tx, user.id).await
@@ -148,7 +150,7 @@ pub async fn set_permission(
 ) -> Result<User> {
     caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
         let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
         let mut permissions = user.permissions.clone();
         let changed = match grant {

@@ -14,7 +14,7 @@ use crate::domain::error::Error;
 use crate::domain::token::Algorithm;
 use crate::store::key_file::{self, KEY_FILE};
 use crate::store::key_material::KeyMaterial;
-use crate::store::{self, Store, Tx};
+use crate::store::{self, Schema, Store, Tx};
 
 const OWNER_ONLY: u32 = 0o700;
 
@@ -27,6 +27,15 @@ pub enum Presence {
     Required,
     /// Made, and a database whose keys are lost goes on with new ones.
     MadeWithNewKeys,
+}
+
+impl Presence {
+    pub(super) const fn schema(self) -> Schema {
+        match self {
+            Self::Required => Schema::Required,
+            Self::Made | Self::MadeWithNewKeys => Schema::Made,
+        }
+    }
 }
 
 /// Makes and checks the directory. While the result is kept, no other process sets it up. `has_keys`

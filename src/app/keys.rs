@@ -10,7 +10,7 @@ use crate::config::{ClusterSecret, Database, Settings};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
 use crate::store::key_file::{self, KEY_FILE};
-use crate::store::key_material::KeyMaterial;
+use crate::store::key_material::{KeyMaterial, SigningKey};
 use crate::store::{self, Change, Store, Tx, key_seal};
 
 /// The place of the keys.
@@ -52,7 +52,11 @@ impl KeySafe {
         if keys.algorithm() == Some(algorithm) || presence == Presence::Required {
             return Ok(keys);
         }
-        let replaced = self.replace(store, move |keys| keys.with_signing_key(algorithm, now).map_err(|_| no_key()));
+        let key = SigningKey::generate(algorithm, now).map_err(OpenError::new)?;
+        let replaced = self.replace(store, move |keys: KeyMaterial| {
+            // Another node may have been first.
+            Ok(if keys.algorithm() == Some(algorithm) { keys } else { keys.with_signing_key(key) })
+        });
         replaced.await.map_err(|error| OpenError::of_store(&error))
     }
 
@@ -138,10 +142,6 @@ fn sealed_text(keys: &KeyMaterial, secret: &ClusterSecret) -> Result<String> {
     key_seal::seal(keys, secret.expose()).map_err(|_| Error::Internal("the keys cannot be sealed".to_owned()))
 }
 
-fn no_key() -> Error {
-    Error::Internal("no key can be made".to_owned())
-}
-
 /// The keys of all nodes. Of several that start on an empty database one makes them.
 async fn shared(
     secret: &ClusterSecret,
@@ -160,14 +160,18 @@ async fn shared(
     }
     let fresh = KeyMaterial::generate(algorithm, now).map_err(OpenError::new)?;
     let sealed = sealed_text(&fresh, secret).map_err(of_store)?;
+    let new_secret = secret.clone();
     let kept = store.write(async move |tx: &Tx<'_>| {
-        if presence == Presence::MadeWithNewKeys {
-            store::meta::set(tx, store::meta::KEYS, &sealed).await?;
-            tx.record(Change::Keys);
-        } else {
-            store::meta::insert(tx, store::meta::KEYS, &sealed).await?;
+        store::meta::insert(tx, store::meta::KEYS, &sealed).await?;
+        let kept = store::meta::find(tx, store::meta::KEYS).await?.unwrap_or_default();
+        // Another node with the same new secret may have been first.
+        let is_ours = key_seal::open(&kept, new_secret.expose()).is_ok();
+        if is_ours || presence != Presence::MadeWithNewKeys {
+            return Ok(Some(kept));
         }
-        store::meta::find(tx, store::meta::KEYS).await
+        store::meta::set(tx, store::meta::KEYS, &sealed).await?;
+        tx.record(Change::Keys);
+        Ok(Some(sealed))
     });
     let kept = kept.await.map_err(of_store)?.unwrap_or_default();
     key_seal::open(&kept, secret.expose()).map_err(|_| foreign())

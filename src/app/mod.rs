@@ -10,6 +10,7 @@ mod lifetimes;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
 pub use self::data_dir::Presence;
@@ -68,7 +69,7 @@ struct Inner {
     safe: KeySafe,
     keyring: Keyring,
     purpose: Purpose,
-    longest: Lifetimes,
+    longest: ArcSwap<Lifetimes>,
     guard: Guard,
     gate: HashGate,
     mailer: Mailer,
@@ -97,7 +98,8 @@ impl App {
         let _alone = data_dir::prepare(&settings.data_dir, presence, !safe.is_shared())?;
         let caches = Arc::new(OnceLock::<Arc<Caches>>::new());
         let commits = Commits { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
-        let store = Store::open(database::location(&settings)?, commits).await.map_err(OpenError::new)?;
+        let store =
+            Store::open(database::location(&settings)?, presence.schema(), commits).await.map_err(OpenError::new)?;
         let keys = safe.open(&store, settings.tokens.algorithm, presence, clock.now()).await?;
         let purpose = purpose(&settings, &public_url, &keys, &safe);
         let keyring = Keyring::from_material(&keys, &purpose).map_err(OpenError::new)?;
@@ -112,13 +114,28 @@ impl App {
         });
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
+        // What was rotated before the feed was followed was told to nobody here.
+        let keys = safe.read(&store).await.map_err(|error| OpenError::of_store(&error))?;
+        keyring.replace(&keys, &purpose).map_err(OpenError::new)?;
         let mailbox = settings.mail.from.to_string();
         let mailer =
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
-        let inner =
-            Inner { settings, public_url, clock, store, safe, keyring, purpose, longest, guard, gate, mailer, errands };
+        let inner = Inner {
+            settings,
+            public_url,
+            clock,
+            store,
+            safe,
+            keyring,
+            purpose,
+            longest: ArcSwap::from_pointee(longest),
+            guard,
+            gate,
+            mailer,
+            errands,
+        };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
 
@@ -154,7 +171,19 @@ impl App {
 
     /// The longest lifetimes that credentials of this store were ever given.
     pub(crate) fn longest_lifetimes(&self) -> Lifetimes {
-        self.0.longest
+        **self.0.longest.load()
+    }
+
+    /// Learns what longer lifetimes another process has given since.
+    ///
+    /// # Errors
+    ///
+    /// That the store cannot be read.
+    pub(crate) async fn learn_lifetimes(&self) -> Result<()> {
+        let longest = lifetimes::read(&self.0.store).await?;
+        self.0.guard.remember_ended_for(longest.access);
+        self.0.longest.store(Arc::new(longest));
+        Ok(())
     }
 
     /// How old a new key is before it is used.
@@ -207,7 +236,7 @@ impl App {
     fn use_keys(&self, keys: &KeyMaterial) -> Result<()> {
         let used = self.0.keyring.replace(keys, &self.0.purpose);
         used.map_err(|error| Error::Internal(format!("the keys cannot be used: {error}")))?;
-        self.0.guard.doubt_access_tokens();
+        self.0.guard.trust_keys();
         Ok(())
     }
 

@@ -56,7 +56,8 @@ impl Postgres {
             Host::Unix(_) => true,
             Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback()),
         };
-        !self.hosts.iter().flat_map(Config::get_hosts).all(is_here)
+        let mut addresses = self.hosts.iter().flat_map(Config::get_hostaddrs);
+        !self.hosts.iter().flat_map(Config::get_hosts).all(is_here) || addresses.any(|ip| !ip.is_loopback())
     }
 }
 
@@ -198,7 +199,17 @@ impl Url<'_> {
                 .ok_or("sslmode must be one of disable, prefer, require, verify-ca, verify-full")?,
             None => Encryption::Prefer,
         };
-        let root = self.option("sslrootcert").filter(|path| *path != "system");
+        let root = self.option("sslrootcert");
+        let encryption = match (root, self.option("sslmode"), encryption) {
+            // Whom a whole system believes is anybody, if not asked for by name.
+            (Some("system"), None | Some("verify-full"), _) => Encryption::VerifyFull,
+            (Some("system"), ..) => return Err("sslrootcert=system goes with sslmode=verify-full only".to_owned()),
+            (None, _, Encryption::VerifyCa) => {
+                return Err("sslmode=verify-ca needs sslrootcert, the file of whom you believe".to_owned());
+            }
+            (_, _, encryption) => encryption,
+        };
+        let root = root.filter(|path| *path != "system");
         let root = root.map(|path| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned());
         // Each host has its own time to answer, so each is tried by itself.
         let hosts = self.hosts.split(',').map(|host| self.config(host, encryption)).collect::<Result<_, _>>()?;

@@ -66,10 +66,11 @@ fn fields(line: &str) -> Option<[(String, bool); 5]> {
             other => fields[at].push(other),
         }
     }
-    let mut escaped = is_escaped.into_iter();
+    let mut is_escaped = is_escaped.into_iter();
     (at == 4).then(|| {
         fields.map(|field| {
-            let is_any = field == "*" && !escaped.next().unwrap_or_default();
+            let is_escaped = is_escaped.next().unwrap_or_default();
+            let is_any = field == "*" && !is_escaped;
             (field, is_any)
         })
     })
@@ -98,6 +99,8 @@ mod tests {
             assert_eq!(password(lines, url).as_deref(), expected, "{url}");
         }
         assert_eq!(password("\\*:*:*:*:x", "postgres://ann@db/doorward"), None, "an escaped star is a star");
+        assert_eq!(password("db:\\*:*:*:x", "postgres://ann@db/doorward"), None, "in every field");
+        assert_eq!(password("\\:\\:1:*:*:ann:x", "postgres://ann@[::1]/doorward").as_deref(), Some("x"));
     }
 
     #[test]

@@ -154,6 +154,8 @@ fn bad_values_are_refused_with_their_mend() {
         ("database_url = 'postgres://ann:hunter2@db/doorward'", "openssl rand"),
         ("database_url = 'postgres://ann@/doorward'", "names no host"),
         ("database_url = 'postgres://ann@db/doorward?sslmode=maybe'", "verify-full"),
+        ("database_url = 'postgres://ann@db/doorward?sslmode=verify-ca'", "needs sslrootcert"),
+        ("database_url = 'postgres://ann@db/doorward?sslmode=require&sslrootcert=system'", "verify-full only"),
         ("database_url = 'postgres://ann@db/doorward?shoe_size=7'", "as libpq knows them"),
         ("database_url = 'postgres://ann@db:port/doorward'", "special characters percent-encoded"),
         ("database_url = 'mysql://ann@db/doorward'", "postgres://doorward@"),

@@ -1,5 +1,7 @@
 //! The parts of a URL of PostgreSQL, as they are spelled, and how it is shown.
 
+use percent_encoding::percent_decode_str;
+
 /// The parts of a URL.
 pub(super) struct Url<'u> {
     /// With the password, if there is one here.
@@ -16,12 +18,13 @@ impl<'u> Url<'u> {
     /// `None` where it is no URL of PostgreSQL.
     pub(super) fn read(text: &'u str) -> Option<Self> {
         let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme))?;
-        let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-        let (user, hosts) = match authority.rsplit_once('@') {
-            Some((user, hosts)) => (Some(user), hosts),
-            None => (None, authority),
+        // As the driver reads it: whatever stands before the first @ is user and password.
+        let (user, rest) = match rest.split_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, rest),
         };
+        let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let (hosts, path) = place.split_at(place.find('/').unwrap_or(place.len()));
         let options = options.split('&').filter(|option| !option.is_empty());
         let options = options.map(|option| option.split_once('=').unwrap_or((option, ""))).collect();
         Some(Self { user, hosts, path, options })
@@ -40,7 +43,7 @@ pub(super) fn shown(text: &str) -> String {
         Some((name, _)) => format!("{name}:(set)@"),
         None => format!("{user}@"),
     });
-    let options = url.options.iter().map(|(name, value)| match *name {
+    let options = url.options.iter().map(|(name, value)| match &*percent_decode_str(name).decode_utf8_lossy() {
         "password" => "password=(set)".to_owned(),
         name => format!("{name}={value}"),
     });
@@ -59,7 +62,9 @@ mod tests {
             ("postgres://ann:hunter2@db/x?sslmode=require", "postgres://ann:(set)@db/x?sslmode=require"),
             ("postgresql://ann@db,other:5/x", "postgres://ann@db,other:5/x"),
             ("postgres://db/x?password=hunter2&user=ann", "postgres://db/x?password=(set)&user=ann"),
-            ("postgres://a:b@c:hunter2@db", "postgres://a:(set)@db"),
+            ("postgres://ann:aB/hunter2@db/x", "postgres://ann:(set)@db/x"),
+            ("postgres://ann:aB?hunter2@db/x", "postgres://ann:(set)@db/x"),
+            ("postgres://db/x?pass%77ord=hunter2", "postgres://db/x?password=(set)"),
             ("sqlite:/srv/x.db", "sqlite:/srv/x.db"),
         ] {
             assert_eq!(shown(url), expected);

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -30,6 +31,8 @@ pub(crate) struct Caches {
     pub(crate) ended_sessions: EndedSessions,
     /// Told when the keys may not be the ones in memory any more.
     pub(crate) keys_changed: Notify,
+    /// Whether they were rotated, as far as is known, and could not be read since.
+    pub(crate) keys_are_doubtful: AtomicBool,
     freshness: Arc<Freshness>,
     clock: Clock,
 }
@@ -48,6 +51,7 @@ impl Caches {
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
             ended_sessions: EndedSessions::new(remember),
             keys_changed: Notify::new(),
+            keys_are_doubtful: AtomicBool::new(false),
             freshness,
             clock,
         }
@@ -96,17 +100,25 @@ impl Caches {
 /// with ten and with a million.
 pub(crate) struct EndedSessions {
     ended_at: papaya::HashMap<SessionId, Timestamp>,
-    remember: Duration,
+    remember_millis: AtomicU64,
 }
 
 impl EndedSessions {
     fn new(longest_lifetime: Duration) -> Self {
-        Self { ended_at: papaya::HashMap::new(), remember: longest_lifetime + LEEWAY }
+        let ended = Self { ended_at: papaya::HashMap::new(), remember_millis: AtomicU64::new(0) };
+        ended.remember_for(longest_lifetime);
+        ended
+    }
+
+    /// From now on an ended session is remembered for as long as access tokens of this lifetime need it.
+    pub(crate) fn remember_for(&self, longest_lifetime: Duration) {
+        let millis = u64::try_from((longest_lifetime + LEEWAY).as_millis()).unwrap_or(u64::MAX);
+        self.remember_millis.store(millis, Ordering::Release);
     }
 
     /// How long an ended session has to be remembered.
     pub(crate) fn remember(&self) -> Duration {
-        self.remember
+        Duration::from_millis(self.remember_millis.load(Ordering::Acquire))
     }
 
     pub(crate) fn insert(&self, id: SessionId, ended_at: Timestamp) {
@@ -119,7 +131,7 @@ impl EndedSessions {
 
     /// Drops those whose last access token is over.
     pub(crate) fn sweep(&self, now: Timestamp) {
-        let oldest = now.minus(self.remember);
+        let oldest = now.minus(self.remember());
         self.ended_at.pin().retain(|_, ended_at| *ended_at >= oldest);
     }
 }
@@ -145,7 +157,7 @@ impl HeapSize for Arc<HashSet<TokenHash>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
     use crate::domain::caller::Principal;

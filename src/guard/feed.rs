@@ -29,9 +29,11 @@ struct Follower {
 
 impl Follower {
     fn step(&mut self) -> bool {
-        self.tail.wait();
         let Some(caches) = self.caches.upgrade() else { return false };
-        match hear(&mut self.tail, &caches) {
+        let heard = hear(&mut self.tail, &caches);
+        // Nothing may keep them while it waits.
+        drop(caches);
+        match heard {
             Ok(()) if self.is_lost => {
                 self.is_lost = false;
                 tracing::info!("the feed of changes is heard again");
@@ -42,6 +44,7 @@ impl Follower {
             }
             _ => {}
         }
+        self.tail.wait();
         true
     }
 }

@@ -3,6 +3,7 @@
 //! that the keys came from nor what the store holds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -24,6 +25,8 @@ use crate::store::key_material::KeyMaterial;
 const REFRESH_LABEL: &[u8] = b"doorward refresh token v1";
 const LOOKUP_LABEL: &[u8] = b"doorward api token v1";
 const SEALING_LABEL: &[u8] = b"doorward sealed token v1";
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// The first byte of everything sealed.
 const SEAL_VERSION: u8 = 1;
@@ -60,6 +63,8 @@ pub struct Purpose {
 }
 
 struct Keys {
+    /// No other keys of this process have it.
+    number: u64,
     /// One a root key, the newest first.
     refresh: Vec<RefreshKey>,
     lookup: hmac::Key,
@@ -95,6 +100,11 @@ impl Keyring {
     pub fn replace(&self, material: &KeyMaterial, purpose: &Purpose) -> Result<(), UnusableKeys> {
         self.0.store(Arc::new(Keys::read(material, purpose)?));
         Ok(())
+    }
+
+    /// Tells the present keys from those before and after.
+    pub(super) fn number(&self) -> u64 {
+        self.0.load().number
     }
 
     /// What an API token is kept and looked up as. Its key never rotates, or every API token
@@ -211,7 +221,8 @@ impl Keys {
         }
         let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
         let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
-        Ok(Self { refresh, lookup, sealing, signers, signs_from, realm: purpose.realm.clone() })
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, refresh, lookup, sealing, signers, signs_from, realm: purpose.realm.clone() })
     }
 
     fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
@@ -253,6 +264,7 @@ mod tests {
     use crate::domain::session::Dialect;
     use crate::domain::token::{Algorithm, ApiTokenSecret, SingleUseSecret};
     use crate::secret::ExposeSecret;
+    use crate::store::key_material::SigningKey;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
     const SESSION: SessionId = SessionId::from_bytes([5; 12]);
@@ -378,7 +390,7 @@ mod tests {
         let before = material();
         let claims = claims();
         let old = ring_of(&before).sign(&claims).unwrap();
-        let after = ring_of(&before.clone().with_signing_key(Algorithm::Es256, NOW).unwrap());
+        let after = ring_of(&before.clone().with_signing_key(SigningKey::generate(Algorithm::Es256, NOW).unwrap()));
         let new = after.sign(&claims).unwrap();
         assert_eq!(after.verify(&old, NOW), Ok(claims));
         assert_eq!(after.verify(&new, NOW), Ok(claims));
@@ -390,7 +402,8 @@ mod tests {
         let settling = Duration::from_secs(20);
         let old = material();
         let made = NOW.plus(Duration::from_hours(1));
-        let keys = old.clone().with_signing_key(Algorithm::EdDsa, made).unwrap().with_root_key(made);
+        let keys =
+            old.clone().with_signing_key(SigningKey::generate(Algorithm::EdDsa, made).unwrap()).with_root_key(made);
         let behind = ring_of(&old);
         let ring = Keyring::from_material(&keys, &purpose(settling)).unwrap();
         for (at, is_new) in [(made, false), (made.plus(settling), true)] {

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::caches::Caches;
 use super::feed;
@@ -58,14 +59,27 @@ impl Guard {
         self.caches.freshness().is_trusted()
     }
 
-    /// Verifies anew the signature of each access token.
-    pub fn doubt_access_tokens(&self) {
+    /// Verifies anew the signature of each access token, with the keys as they are now.
+    pub fn trust_keys(&self) {
         self.caches.access_tokens.forget_all();
+        self.caches.keys_are_doubtful.store(false, Ordering::Release);
+    }
+
+    /// Believes no access token until the keys could be read again.
+    pub fn distrust_keys(&self) {
+        if !self.caches.keys_are_doubtful.swap(true, Ordering::AcqRel) {
+            tracing::error!("the keys could not be read for too long: no access token is believed until they are");
+        }
     }
 
     /// Forgets what no access token can name any more.
     pub fn sweep(&self, now: Timestamp) {
         self.caches.ended_sessions.sweep(now);
+    }
+
+    /// Remembers ended sessions for as long as access tokens of this lifetime may look valid.
+    pub fn remember_ended_for(&self, longest_lifetime: std::time::Duration) {
+        self.caches.ended_sessions.remember_for(longest_lifetime);
     }
 
     /// How long an ended session has to be remembered.
@@ -99,6 +113,9 @@ impl Guard {
     async fn verify_any(&self, token: &str, now: Timestamp) -> Result<(Caller, Option<Arc<Profile>>)> {
         if ApiTokenSecret::is_well_formed(token) {
             return Ok((self.api_token(self.keyring.api_token_hash(token), now).await?, None));
+        }
+        if self.caches.keys_are_doubtful.load(Ordering::Acquire) {
+            return Err(Error::Unavailable("the keys that were rotated cannot be read".to_owned()));
         }
         match self.access_token(token, now) {
             Ok(claims) => self.session(&claims).await.map(|(caller, user)| (caller, Some(user))),
@@ -150,8 +167,13 @@ impl Guard {
         if let Some(claims) = self.caches.access_tokens.get(&key) {
             return if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) };
         }
+        let number = self.keyring.number();
         let claims = self.keyring.verify(token, now)?;
         self.caches.access_tokens.insert(key, claims);
+        if self.keyring.number() != number {
+            // What the old keys vouched for must not outlive them here.
+            self.caches.access_tokens.forget(&key);
+        }
         Ok(claims)
     }
 

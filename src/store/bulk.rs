@@ -86,13 +86,14 @@ mod tests {
     use crate::domain::session::Dialect;
     use crate::domain::user::{Email, JsonObject, Status};
     use crate::secret::random;
-    use crate::store::{Commits, Location};
+    use crate::store::{Commits, Location, Schema};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
     async fn open(directory: &tempfile::TempDir) -> Store {
         Store::open(
             Location::Sqlite(directory.path().join("doorward.db")),
+            Schema::Made,
             Commits { clock: Clock::System, on_commit: Arc::new(|_| ()), group: 128 },
         )
         .await

@@ -15,8 +15,8 @@ statements! {
     pub(super) SINCE: (i64) -> ChangeRow = "select seq, kind, id, at from changes where seq > $1 order by seq limit 10000";
     pub(super) AT: (i64) -> ChangeRow = "select seq, kind, id, at from changes where seq = $1";
     pub(super) POSITION: () -> (i64,) = "select value from counters where name = 'changes'";
-    SWEEP: (Timestamp, i64) -> () = "delete from changes where seq in (
-        select seq from changes where at < $1 order by at limit $2)";
+    SWEEP: (Timestamp) -> () = "delete from changes where seq in (
+        select seq from changes where at < $1 order by at limit 500)";
 }
 
 row! {
@@ -31,7 +31,7 @@ row! {
 }
 
 /// Something that a cache may hold and has to forget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// A user was changed, disabled or deleted, or all their sessions ended.
     User(UserId),
@@ -94,13 +94,13 @@ pub(super) fn rows(changes: &[Change], now: Timestamp) -> impl Iterator<Item = (
     rest.zip(changes).map(move |(rest, change)| (rest, change.kind(), change.id(), now))
 }
 
-/// Deletes at most `limit` rows written before `before`; how many there were.
+/// Deletes some rows written before `before`, at most [`super::SWEPT_AT_ONCE`]; how many there were.
 ///
 /// # Errors
 ///
 /// That the store cannot be used.
-pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.execute(&SWEEP, (before, limit)).await
+pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(&SWEEP, (before,)).await
 }
 
 /// How many rows one look at the feed reads. The text of [`SINCE`] says the same.

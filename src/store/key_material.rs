@@ -85,7 +85,12 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    fn generate(algorithm: Algorithm, now: Timestamp) -> Result<Self, Unspecified> {
+    /// A fresh key. One for RS256 takes seconds to make.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library cannot make a key.
+    pub fn generate(algorithm: Algorithm, now: Timestamp) -> Result<Self, Unspecified> {
         let pkcs8 = KeyBytes(Zeroizing::new(private_key(algorithm)?));
         Ok(Self { kid: hex(&random::<8>()), algorithm, pkcs8, created_at: now })
     }
@@ -158,13 +163,10 @@ impl KeyMaterial {
     }
 
     /// These keys with a new current signing key; the old ones still verify.
-    ///
-    /// # Errors
-    ///
-    /// When the cryptographic library cannot make a key.
-    pub fn with_signing_key(mut self, algorithm: Algorithm, now: Timestamp) -> Result<Self, Unspecified> {
-        self.signing_keys.push(SigningKey::generate(algorithm, now)?);
-        Ok(self)
+    #[must_use]
+    pub fn with_signing_key(mut self, key: SigningKey) -> Self {
+        self.signing_keys.push(key);
+        self
     }
 
     /// These keys with a new current root key; the old ones still verify.
@@ -175,16 +177,12 @@ impl KeyMaterial {
         self
     }
 
-    /// Only new keys: what the old ones vouched for is void. API tokens stay.
-    ///
-    /// # Errors
-    ///
-    /// When the cryptographic library cannot make a key.
-    pub fn without_old_ones(self, algorithm: Algorithm, now: Timestamp) -> Result<Self, Unspecified> {
-        let mut keys = self.with_root_key(now).with_signing_key(algorithm, now)?;
-        keys.root_keys.drain(..keys.root_keys.len() - 1);
-        keys.signing_keys.drain(..keys.signing_keys.len() - 1);
-        Ok(keys)
+    /// Only the current keys: what the others vouched for is void. API tokens stay.
+    #[must_use]
+    pub fn without_old_ones(mut self) -> Self {
+        self.root_keys.drain(..self.root_keys.len().saturating_sub(1));
+        self.signing_keys.drain(..self.signing_keys.len().saturating_sub(1));
+        self
     }
 
     /// These keys without those that nothing alive was made with: a newer one took their place before
@@ -336,8 +334,9 @@ mod tests {
 
     #[test]
     fn keys_of_every_algorithm_are_read_back_as_they_were_written() {
-        let material = material().with_root_key(NOW).with_signing_key(Algorithm::Es256, NOW).unwrap();
-        let material = material.with_signing_key(Algorithm::Rs256, NOW).unwrap();
+        let material =
+            material().with_root_key(NOW).with_signing_key(SigningKey::generate(Algorithm::Es256, NOW).unwrap());
+        let material = material.with_signing_key(SigningKey::generate(Algorithm::Rs256, NOW).unwrap());
         let text = material.to_text().unwrap();
         let read = KeyMaterial::parse(&text).unwrap();
         assert_eq!(*read.to_text().unwrap(), *text);
@@ -349,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_text_is_written_without_growing_its_buffer() {
-        let material = material().with_signing_key(Algorithm::Rs256, NOW).unwrap();
+        let material = material().with_signing_key(SigningKey::generate(Algorithm::Rs256, NOW).unwrap());
         assert!(material.to_text().unwrap().len() < 4 * TEXT_BYTES_A_KEY);
         let largest = material.signing_keys[1].pkcs8.expose().len();
         assert!(largest * 4 / 3 + 256 < TEXT_BYTES_A_KEY);
@@ -359,7 +358,7 @@ mod tests {
     fn a_key_retires_once_nothing_alive_was_made_with_it() {
         let at = |hours| NOW.plus(std::time::Duration::from_hours(hours));
         let keys = (1..=3).fold(material(), |keys, hours| {
-            keys.with_root_key(at(hours)).with_signing_key(Algorithm::EdDsa, at(hours)).unwrap()
+            keys.with_root_key(at(hours)).with_signing_key(SigningKey::generate(Algorithm::EdDsa, at(hours)).unwrap())
         });
         let left = |signing, root| {
             let left = keys.clone().without_retired(at(signing), at(root));
@@ -368,7 +367,7 @@ mod tests {
         assert_eq!(left(1, 0), (4, vec![1, 2, 3, 4]));
         assert_eq!(left(2, 3), (3, vec![3, 4]));
         assert_eq!(left(9, 9), (1, vec![4]), "the current ones stay");
-        let fresh = keys.clone().without_old_ones(Algorithm::EdDsa, at(4)).unwrap();
+        let fresh = keys.clone().with_root_key(at(4)).without_old_ones();
         assert_eq!((fresh.signing_keys.len(), fresh.root_keys[0].id), (1, 5));
         assert_eq!(fresh.lookup_key.expose(), keys.lookup_key.expose());
     }

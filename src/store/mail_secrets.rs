@@ -14,8 +14,8 @@ statements! {
     HOLDER: ([u8; 32], String, Timestamp) -> (UserId,) = "select user_id from mail_secrets
         where secret_hash = $1 and purpose = $2 and expires_at > $3";
     DELETE_OF_USER: (UserId) -> () = "delete from mail_secrets where user_id = $1";
-    SWEEP: (Timestamp, i64) -> () = "delete from mail_secrets where secret_hash in (
-        select secret_hash from mail_secrets where expires_at < $1 order by expires_at limit $2)";
+    SWEEP: (Timestamp) -> () = "delete from mail_secrets where secret_hash in (
+        select secret_hash from mail_secrets where expires_at < $1 order by expires_at limit 500)";
 }
 
 row! {
@@ -93,7 +93,7 @@ pub(crate) async fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<()> {
     tx.execute(&DELETE_OF_USER, (user,)).await.map(drop)
 }
 
-/// Deletes at most `limit` secrets that expired before `before`; how many there were.
-pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.execute(&SWEEP, (before, limit)).await
+/// Deletes some secrets that expired before `before`, at most [`super::SWEPT_AT_ONCE`]; how many there were.
+pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(&SWEEP, (before,)).await
 }

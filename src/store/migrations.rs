@@ -41,20 +41,8 @@ migrations! {
 pub(super) struct Applied {
     pub(super) version: i64,
     pub(super) checksum: String,
-    /// 1 where the journal is older than this column.
+    /// The oldest version whose doorward may go on working on it.
     pub(super) runs_with: i64,
-}
-
-/// The journal's statements; the engine creates the table.
-pub(super) mod journal {
-    pub(in crate::store) const LIST: &str = "select version, checksum from migrations order by version";
-    /// From the third step on.
-    pub(in crate::store) const LIST_RUNS_WITH: &str = "select version, runs_with from migrations order by version";
-    pub(in crate::store) const INSERT: &str =
-        "insert into migrations (version, name, checksum, applied_at) values ($1, $2, $3, $4)";
-    pub(in crate::store) const SET_RUNS_WITH: &str = "update migrations set runs_with = $1 where version = $2";
-    /// The step that gave the journal that column.
-    pub(in crate::store) const HAS_RUNS_WITH: i64 = 3;
 }
 
 /// What is yet to be done on a database with this history, where the words of a step are `text`.

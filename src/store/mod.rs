@@ -21,6 +21,7 @@ mod sqlite;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,8 +51,21 @@ impl OpenError {
     }
 }
 
+/// How many rows of a kind one sweep deletes at the most; few enough that no request waits for it. The
+/// statements say the number themselves: where it was a parameter, PostgreSQL would plan for many.
+pub(crate) const SWEPT_AT_ONCE: u64 = 500;
+
 /// Called after each commit of this process, before anybody is answered.
 pub type CommitHook = Arc<dyn Fn(&[Change]) + Send + Sync>;
+
+/// Whether a database may be given its schema where it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// A first start makes it.
+    Made,
+    /// A mistyped address must not become an empty store.
+    Required,
+}
 
 /// How a store writes.
 pub struct Commits {
@@ -86,10 +100,11 @@ impl Store {
     /// # Errors
     ///
     /// [`OpenError`], with what is wrong and how to mend it.
-    pub async fn open(location: Location, commits: Commits) -> Result<Self, OpenError> {
+    pub async fn open(location: Location, schema: Schema, commits: Commits) -> Result<Self, OpenError> {
         Ok(Self(Arc::new(match location {
+            // Whether there is a file, its directory's keys tell.
             Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, commits)?),
-            Location::Postgres(target) => Engine::Postgres(Postgres::open(*target, commits).await?),
+            Location::Postgres(target) => Engine::Postgres(Postgres::open(*target, schema, commits).await?),
         })))
     }
 
@@ -270,8 +285,12 @@ impl<'t> Tx<'t> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
     }
 
+    /// Each change once.
     fn into_changes(self) -> Vec<Change> {
-        self.changes.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut changes = self.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = HashSet::new();
+        changes.retain(|change| seen.insert(*change));
+        changes
     }
 }
 

@@ -21,7 +21,8 @@ statements! {
         from projects left join project_shares on project_shares.project_id = projects.id where projects.id = $1";
     IDS_OF_OWNER: (UserId) -> (ProjectId,) = "select id from projects where user_id = $1";
     OF_USER: (UserId, UserId, ProjectId, i64) -> ProjectRow = concat!("select ", columns!(), " from projects
-        where (user_id = $1 or id in (select project_id from project_shares where user_id = $2)) and id > $3
+        where id in (select id from projects where user_id = $1
+            union select project_id from project_shares where user_id = $2) and id > $3
         order by id limit $4");
     INSERT: (
         ProjectId, UserId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String, Timestamp

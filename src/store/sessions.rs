@@ -37,10 +37,10 @@ statements! {
         "update sessions set ended_at = $1 where id = $2 and ended_at is null";
     END_OF_USER: (Timestamp, UserId) -> () =
         "update sessions set ended_at = $1 where user_id = $2 and ended_at is null";
-    SWEEP: (Timestamp, i64) -> () = "delete from sessions where id in (
-        select id from sessions where expires_at < $1 order by expires_at limit $2)";
-    SWEEP_ENDED: (Timestamp, i64) -> () = "delete from sessions where id in (
-        select id from sessions where ended_at < $1 order by ended_at limit $2)";
+    SWEEP: (Timestamp) -> () = "delete from sessions where id in (
+        select id from sessions where expires_at < $1 order by expires_at limit 500)";
+    SWEEP_ENDED: (Timestamp) -> () = "delete from sessions where id in (
+        select id from sessions where ended_at < $1 order by ended_at limit 500)";
 }
 
 row! {
@@ -156,8 +156,8 @@ pub(crate) async fn end_of_user(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Re
     tx.execute(&END_OF_USER, (now, user)).await
 }
 
-/// Deletes at most `limit` sessions that expired before `expired`, and as many that ended before
-/// `ended`; how many there were.
-pub(crate) async fn sweep(tx: &Tx<'_>, expired: Timestamp, ended: Timestamp, limit: i64) -> Result<u64> {
-    Ok(tx.execute(&SWEEP, (expired, limit)).await? + tx.execute(&SWEEP_ENDED, (ended, limit)).await?)
+/// Deletes some sessions that expired before `expired` and some that ended before `ended`, at most
+/// [`super::SWEPT_AT_ONCE`] of each; how many there were.
+pub(crate) async fn sweep(tx: &Tx<'_>, expired: Timestamp, ended: Timestamp) -> Result<u64> {
+    Ok(tx.execute(&SWEEP, (expired,)).await? + tx.execute(&SWEEP_ENDED, (ended,)).await?)
 }

@@ -33,10 +33,9 @@ statements! {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     DELETE: (TokenId) -> ([u8; 32], bool) =
         "delete from tokens where id = $1 returning secret_hash, foreign_form";
-    DELETE_OF_USER: (UserId) -> ([u8; 32], bool) =
-        "delete from tokens where user_id = $1 returning secret_hash, foreign_form";
-    SWEEP: (Timestamp, i64) -> () = "delete from tokens where id in (
-        select id from tokens where expires_at < $1 order by expires_at limit $2)";
+    DELETE_OF_USER: (UserId) -> (bool,) = "delete from tokens where user_id = $1 returning foreign_form";
+    SWEEP: (Timestamp) -> () = "delete from tokens where id in (
+        select id from tokens where expires_at < $1 order by expires_at limit 500)";
 }
 
 row! {
@@ -153,29 +152,25 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewToken<'_>) -> Result<()> {
 
 /// Deletes a token; false where there is none.
 pub(crate) async fn delete(tx: &Tx<'_>, id: TokenId) -> Result<bool> {
-    let deleted = tx.first(&DELETE, (id,)).await?;
-    Ok(record(tx, deleted) > 0)
+    let Some((hash, foreign_form)) = tx.first(&DELETE, (id,)).await? else { return Ok(false) };
+    tx.record(Change::Token(hash));
+    if foreign_form {
+        tx.record(Change::ForeignTokens);
+    }
+    Ok(true)
 }
 
-/// Deletes all of a user's tokens; how many there were.
+/// Deletes all of a user's tokens; how many there were. That the user changed tells the caches of each.
 pub(crate) async fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<usize> {
     let deleted = tx.all(&DELETE_OF_USER, (user,)).await?;
-    Ok(record(tx, deleted))
-}
-
-fn record(tx: &Tx<'_>, deleted: impl IntoIterator<Item = ([u8; 32], bool)>) -> usize {
-    let mut count = 0;
-    for (hash, foreign_form) in deleted {
-        count += 1;
-        tx.record(Change::Token(hash));
-        if foreign_form {
-            tx.record(Change::ForeignTokens);
-        }
+    tx.record(Change::User(user));
+    if deleted.iter().any(|(foreign_form,)| *foreign_form) {
+        tx.record(Change::ForeignTokens);
     }
-    count
+    Ok(deleted.len())
 }
 
-/// Deletes at most `limit` tokens that expired before `before`; how many there were.
-pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
-    tx.execute(&SWEEP, (before, limit)).await
+/// Deletes some tokens that expired before `before`, at most [`super::SWEPT_AT_ONCE`]; how many there were.
+pub(crate) async fn sweep(tx: &Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(&SWEEP, (before,)).await
 }

@@ -184,9 +184,10 @@ pub(crate) async fn any(reads: &Reads<'_>) -> Result<bool> {
     Ok(reads.first(&ANY, ()).await?.is_some())
 }
 
-/// Whether an active administrator would be left without `id`.
+/// Whether an active administrator would be left without `id`. The caller holds
+/// [`super::counters::ADMINISTRATORS`], so that it stays true.
 pub(crate) async fn another_admin_exists(tx: &Tx<'_>, id: UserId) -> Result<bool> {
-    Ok(tx.first(&OTHER_ADMINS, (id,)).await?.is_some())
+    Ok(tx.unheld().first(&OTHER_ADMINS, (id,)).await?.is_some())
 }
 
 /// Inserts a user, or says which of the names is taken.
@@ -219,18 +220,19 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewUser) -> Result<()> {
         return Ok(());
     }
     free(tx, new.id, new.email.as_ref(), new.username.as_ref()).await?;
-    Err(Error::Internal("a new user's id is taken".to_owned()))
+    // Whoever had the name gave it up in this very moment.
+    Err(Error::Unavailable("a new user's name was given up beside its transaction".to_owned()))
 }
 
-/// Refuses names that another user than `id` has.
+/// Refuses names that another user than `id` has. What happens beside it, the index refuses.
 async fn free(tx: &Tx<'_>, id: UserId, email: Option<&Email>, username: Option<&Username>) -> Result<()> {
     if let Some(email) = email
-        && tx.first(&ID_OF_EMAIL, (email.canonical(),)).await?.is_some_and(|(holder,)| holder != id)
+        && tx.unheld().first(&ID_OF_EMAIL, (email.canonical(),)).await?.is_some_and(|(holder,)| holder != id)
     {
         return Err(Error::Taken("email"));
     }
     if let Some(username) = username
-        && tx.first(&ID_OF_USERNAME, (username.canonical(),)).await?.is_some_and(|(holder,)| holder != id)
+        && tx.unheld().first(&ID_OF_USERNAME, (username.canonical(),)).await?.is_some_and(|(holder,)| holder != id)
     {
         return Err(Error::Taken("username"));
     }

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::harness::cluster::{self, Cluster};
 use crate::harness::process::{Launch, Process};
-use crate::harness::{ADMIN_TOKEN, PASSWORD, answer};
+use crate::harness::{ADMIN_TOKEN, PASSWORD, answer, token_in};
 
 /// What all nodes are called.
 const PUBLIC_URL: &str = "https://id.example.com";
@@ -161,6 +161,14 @@ impl Nodes {
         let (status, body) = self.post(node, "/auth/login", &json!({"email": email, "password": PASSWORD})).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         Tokens::of(&body)
+    }
+
+    /// The token in the newest mail that a node has written.
+    fn newest_mailed_token(&self, node: usize) -> String {
+        let outbox = self.folder.path().join(node.to_string()).join("outbox");
+        let mails = std::fs::read_dir(outbox).unwrap().map(|mail| mail.unwrap().path());
+        let newest = mails.filter(|mail| mail.extension().is_some_and(|end| end == "eml")).max().unwrap();
+        token_in(&std::fs::read_to_string(newest).unwrap())
     }
 
     /// What a node says of a credential.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket, tls::MakeTlsConnect, tls::TlsConnect};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, Socket, tls::MakeTlsConnect, tls::TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::{Failure, Meaning};
@@ -18,6 +18,9 @@ use super::failure::{Failure, Meaning};
 /// How long nobody tries to connect after a try that failed; doubled by each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// A host name may have addresses behind which nobody is: it has the time to try so many.
+const ADDRESSES: u32 = 3;
 
 /// Where PostgreSQL is, and how to speak to it.
 #[derive(Clone)]
@@ -86,12 +89,18 @@ impl Connector {
     }
 
     async fn connect_to(&self, host: &Config, noticed: &Arc<Notify>) -> Result<(Client, Driver), Failure> {
+        let limit = self.target.connect_timeout * ADDRESSES;
         match &self.target.tls {
-            Some(tls) => {
-                let tls = MakeRustlsConnect::new(ClientConfig::clone(tls));
-                within(self.target.connect_timeout, connect(host, tls, noticed)).await
-            }
-            None => within(self.target.connect_timeout, connect(host, NoTls, noticed)).await,
+            Some(tls) => within(limit, connect(host, make_tls(tls), noticed)).await,
+            None => within(limit, connect(host, NoTls, noticed)).await,
+        }
+    }
+
+    /// Asks a server to give up what it does on a connection, on a connection for that alone.
+    pub(super) async fn cancel(&self, token: &CancelToken) -> Result<(), Failure> {
+        match &self.target.tls {
+            Some(tls) => within(self.target.connect_timeout, token.cancel_query(make_tls(tls))).await,
+            None => within(self.target.connect_timeout, token.cancel_query(NoTls)).await,
         }
     }
 
@@ -117,6 +126,10 @@ impl Connector {
             }
         }
     }
+}
+
+fn make_tls(tls: &Arc<ClientConfig>) -> MakeRustlsConnect {
+    MakeRustlsConnect::new(ClientConfig::clone(tls))
 }
 
 /// A failure where nothing comes within `limit`.

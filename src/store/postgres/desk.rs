@@ -41,6 +41,22 @@ enum Run {
     Undone(Failure),
 }
 
+/// What is left on a connection after a run.
+enum Left {
+    /// Nothing is begun.
+    Nothing,
+    /// Something that only its end undoes.
+    Something,
+    /// The server may still be at work.
+    AnUnansweredCommit,
+}
+
+impl Left {
+    fn by(rolled_back: &Result<(), Failure>) -> Self {
+        if rolled_back.is_ok() { Self::Nothing } else { Self::Something }
+    }
+}
+
 impl Desk {
     pub(super) fn new(connector: Arc<Connector>, commits: Commits, herald: Herald) -> Self {
         Self { pool: Rc::new(Pool::new(connector)), commits, herald }
@@ -87,46 +103,51 @@ impl Desk {
                 return Run::Over;
             }
         };
-        let (run, is_clean) = self.run_on(&lease.link, job).await;
-        if is_clean {
+        if job.is_abandoned() {
             lease.give_back();
+            return Run::Over;
+        }
+        let (run, left) = self.run_on(&lease.link, job).await;
+        match left {
+            Left::Nothing => lease.give_back(),
+            Left::Something => {}
+            Left::AnUnansweredCommit => drop(tokio::task::spawn_local(lease.give_up())),
         }
         run
     }
 
-    /// Also: whether nothing is left begun on the connection.
-    async fn run_on(&self, link: &Link, job: &mut dyn Job) -> (Run, bool) {
+    async fn run_on(&self, link: &Link, job: &mut dyn Job) -> (Run, Left) {
         let transaction = Transaction::new(link);
         let tx = Tx::on_postgres(&transaction);
         let is_good = job.run(&tx, Keep::ForAnotherRun).await;
         let changes = tx.into_changes();
         let failure = transaction.failure();
         if !is_good || failure.is_some() {
-            let is_clean = transaction.roll_back().await.is_ok();
+            let left = Left::by(&transaction.roll_back().await);
             return match failure {
                 Some(failure) if matches!(failure.meaning, Meaning::Conflict | Meaning::Lost) => {
-                    (Run::Undone(failure), is_clean)
+                    (Run::Undone(failure), left)
                 }
                 failure => {
                     // Its own error, if it has one, says more.
                     job.fail(failure.map_or_else(undone, Error::from));
-                    (Run::Over, is_clean)
+                    (Run::Over, left)
                 }
             };
         }
         match transaction.commit(&changes, self.commits.clock.now()).await {
             Ok(()) => {
                 self.tell(&changes);
-                (Run::Over, true)
+                (Run::Over, Left::Nothing)
             }
             Err(Unsettled::Undone(failure)) => {
-                let is_clean = transaction.roll_back().await.is_ok();
-                (Run::Undone(failure), is_clean)
+                let left = Left::by(&transaction.roll_back().await);
+                (Run::Undone(failure), left)
             }
             Err(Unsettled::Unknown(failure)) => {
                 // The feed tells the caches in case that it stands.
                 job.fail(Error::Unavailable(format!("whether a transaction was kept is not known: {}", failure.cause)));
-                (Run::Over, false)
+                (Run::Over, Left::AnUnansweredCommit)
             }
         }
     }

@@ -75,9 +75,6 @@ fn is_wrong_server(error: &io::Error) -> bool {
 /// By the classes of PostgreSQL's manual, appendix A.
 fn meaning_of(code: &SqlState) -> Meaning {
     let is_lost = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         // A primary that became a standby.
         SqlState::READ_ONLY_SQL_TRANSACTION,
@@ -94,8 +91,8 @@ fn meaning_of(code: &SqlState) -> Meaning {
         _ if is_conflict.contains(code) => Meaning::Conflict,
         _ if is_lost.contains(code) => Meaning::Lost,
         _ if is_busy.contains(code) => Meaning::Busy,
-        // Connection exceptions; insufficient resources; system errors.
-        Some("08") => Meaning::Lost,
+        // Connection exceptions; an operator's intervention; insufficient resources; system errors.
+        Some("08" | "57") => Meaning::Lost,
         Some("53" | "58") => Meaning::Busy,
         _ => Meaning::Refused,
     }

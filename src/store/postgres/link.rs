@@ -107,6 +107,15 @@ impl Link {
         Ok(())
     }
 
+    /// Has the server give up what it does not answer, and waits a little for it to do so. A commit that
+    /// waits for a standby would go on waiting for ever, with all that it holds.
+    pub(super) async fn give_up(&self, connector: &Connector) {
+        if !self.client.is_closed() && connector.cancel(&self.client.cancel_token()).await.is_ok() {
+            // What is sent behind it is answered once the server is done with it.
+            let _ = within(MARGIN, self.client.batch_execute("rollback")).await;
+        }
+    }
+
     /// Whether it can be used.
     pub(super) fn is_open(&self) -> bool {
         !self.client.is_closed() && !self.is_broken.load(Ordering::Acquire)

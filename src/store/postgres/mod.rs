@@ -38,7 +38,7 @@ pub(super) use self::transaction::Transaction;
 pub(super) use self::{link::locking, value::type_of};
 use super::job::{self, Job};
 use super::sql::{Parameters, Row, Statement, unreadable};
-use super::{Commits, OpenError, Tx};
+use super::{Commits, OpenError, Schema, Tx};
 use crate::clock::Clock;
 use crate::domain::error::Result;
 
@@ -57,7 +57,7 @@ pub(super) struct Postgres {
 
 impl Postgres {
     /// Connects, brings the schema up, and starts the thread.
-    pub(super) async fn open(target: Target, commits: Commits) -> Result<Self, OpenError> {
+    pub(super) async fn open(target: Target, schema: Schema, commits: Commits) -> Result<Self, OpenError> {
         let connector = Arc::new(Connector::new(target));
         let clock = commits.clock.clone();
         let (jobs, waiting) = mpsc::unbounded_channel();
@@ -67,7 +67,11 @@ impl Postgres {
             .name("doorward-postgres".to_owned())
             .spawn({
                 let connector = Arc::clone(&connector);
-                move || LocalSet::new().block_on(&runtime, live(connector, commits, waiting, ready))
+                move || {
+                    LocalSet::new().block_on(&runtime, live(connector, schema, commits, waiting, ready));
+                    // Whatever a name server still keeps somebody waiting for.
+                    runtime.shutdown_background();
+                }
             })
             .map_err(|error| OpenError::new(format!("the thread for PostgreSQL cannot be started: {error}")))?;
         let opened = opened.await.unwrap_or_else(|_| Err(OpenError::new("the thread for PostgreSQL has ended")));
@@ -119,11 +123,12 @@ fn runtime() -> Result<Runtime, OpenError> {
 /// The thread's whole life.
 async fn live(
     connector: Arc<Connector>,
+    schema: Schema,
     commits: Commits,
     jobs: mpsc::UnboundedReceiver<Box<dyn Job>>,
     ready: oneshot::Sender<Result<Arc<Shared>, OpenError>>,
 ) {
-    let shared = match begin(&connector, &commits.clock).await {
+    let shared = match begin(&connector, schema, &commits.clock).await {
         Ok(shared) => Arc::new(shared),
         Err(refusal) => {
             let _ = ready.send(Err(refusal));
@@ -139,10 +144,10 @@ async fn live(
     keeping.abort();
 }
 
-async fn begin(connector: &Connector, clock: &Clock) -> Result<Shared, OpenError> {
+async fn begin(connector: &Connector, schema: Schema, clock: &Clock) -> Result<Shared, OpenError> {
     let first = persist(connector, || Link::open(connector)).await?;
     tail::set_clock(&first, clock).await.map_err(|failure| refusal(&failure))?;
-    migrate::run(&first, clock.now()).await?;
+    migrate::run(&first, clock.now(), schema).await?;
     persist(connector, || Shared::open(connector)).await
 }
 

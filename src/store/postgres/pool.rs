@@ -57,6 +57,11 @@ impl Pool {
 }
 
 impl Lease {
+    /// What is done on it is not answered: the turn is kept until that is over.
+    pub(super) async fn give_up(self) {
+        self.link.give_up(&self.pool.connector).await;
+    }
+
     /// Nothing is begun on it any more.
     pub(super) fn give_back(self) {
         if self.link.is_open() {

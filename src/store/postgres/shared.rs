@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use futures_util::FutureExt as _;
@@ -12,6 +13,9 @@ use tokio_postgres::Row;
 use super::connect::Connector;
 use super::failure::{Failure, Meaning};
 use super::link::{Bound, Link};
+
+/// Where the way is open and what lies behind it fails, the next try comes after this.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many connections there are.
 const COUNT: usize = 2;
@@ -78,7 +82,7 @@ async fn keep_one(slot: &ArcSwapOption<Link>, connector: &Connector) {
                 tracing::info!("a connection to PostgreSQL is back");
                 slot.store(Some(Arc::new(link)));
             }
-            Err(_) => sleep(connector.pause()).await,
+            Err(_) => sleep(connector.pause().max(SHORTEST_PAUSE)).await,
         }
     }
 }

@@ -33,30 +33,38 @@ impl<'l> Transaction<'l> {
         Self { link, is_begun: AtomicBool::new(false), failure: Mutex::new(None) }
     }
 
-    /// The rows of a statement.
+    /// The rows of a statement. The first one takes the beginning of the transaction along on its way.
     pub(super) async fn rows(&self, bound: Bound<'_>) -> Result<Vec<Row>, Failure> {
-        self.run(bound, self.link.rows(bound)).await
+        // Where it deletes and was executed outside of a transaction, that could not be undone.
+        if self.is_begun.load(Ordering::Acquire) || !bound.text.starts_with("select") {
+            return self.note(self.begun(self.link.rows(bound)).await);
+        }
+        // Prepared before, or the beginning would be sent alone.
+        let prepared = self.note(self.link.prepared(bound).await.map(drop));
+        prepared?;
+        self.is_begun.store(true, Ordering::Release);
+        match join(self.link.command(BEGIN), self.link.rows(bound)).await {
+            (Ok(()), rows) => self.note(rows),
+            (Err(failure), _) => self.note(Err(failure)),
+        }
     }
 
     /// How many rows a statement changed.
     pub(super) async fn execute(&self, bound: Bound<'_>) -> Result<u64, Failure> {
-        self.run(bound, self.link.execute(bound)).await
+        self.note(self.begun(self.link.execute(bound)).await)
     }
 
-    /// Runs a statement, with the beginning of the transaction before the first one, on the same way.
-    async fn run<T>(&self, bound: Bound<'_>, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let ran = if self.is_begun.swap(true, Ordering::AcqRel) {
-            work.await
-        } else {
-            // Prepared before, or the beginning would be sent alone.
-            match self.link.prepared(bound).await {
-                Ok(_) => match join(self.link.command(BEGIN), work).await {
-                    (Ok(()), ran) => ran,
-                    (Err(failure), _) => Err(failure),
-                },
-                Err(failure) => Err(failure),
-            }
-        };
+    /// Does `work` in the transaction, once that has surely begun.
+    async fn begun<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if !self.is_begun.load(Ordering::Acquire) {
+            self.link.command(BEGIN).await?;
+            self.is_begun.store(true, Ordering::Release);
+        }
+        work.await
+    }
+
+    /// Remembers the first thing that goes wrong.
+    fn note<T>(&self, ran: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &ran {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| failure.clone());
         }
@@ -98,9 +106,9 @@ impl<'l> Transaction<'l> {
         // An aborted transaction answers a commit by rolling back and calls that no error; what aborted
         // it was one.
         for numbered in answers {
-            numbered.map_err(|failure| Unsettled::sent(failure, committed.is_ok()))?;
+            numbered.map_err(Unsettled::before_the_commit)?;
         }
-        committed.map_err(|failure| Unsettled::sent(failure, false))
+        committed.map_err(Unsettled::of_the_commit)
     }
 
     /// What is not known to the connection yet would be executed after what was sent behind it.
@@ -149,8 +157,14 @@ pub(super) enum Unsettled {
 }
 
 impl Unsettled {
-    /// Of a failure after the commit was sent. Where the server did answer it, nothing is unknown.
-    fn sent(failure: Failure, is_answered: bool) -> Self {
-        if failure.meaning == Meaning::Lost && !is_answered { Self::Unknown(failure) } else { Self::Undone(failure) }
+    /// Of what was sent before a commit that was sent, too: the server's word that it failed is one that
+    /// the commit failed.
+    fn before_the_commit(failure: Failure) -> Self {
+        if failure.meaning == Meaning::Lost { Self::Unknown(failure) } else { Self::Undone(failure) }
+    }
+
+    /// Of the commit itself: that another was in the way is all that surely means that nothing stands.
+    fn of_the_commit(failure: Failure) -> Self {
+        if failure.meaning == Meaning::Conflict { Self::Undone(failure) } else { Self::Unknown(failure) }
     }
 }

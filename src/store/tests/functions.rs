@@ -231,9 +231,9 @@ async fn a_token_is_found_by_its_hash_and_gone_when_deleted_or_swept() {
         let id = token(1, ann).id;
         assert!(write!(store, |tx| tokens::delete(tx, id)).unwrap());
         assert!(!write!(store, |tx| tokens::delete(tx, id)).unwrap());
-        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 1)).unwrap(), 1);
-        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 5)).unwrap(), 1);
-        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61), 5)).unwrap(), 0);
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(60))).unwrap(), 0);
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61))).unwrap(), 2);
+        assert_eq!(write!(store, |tx| tokens::sweep(tx, later(61))).unwrap(), 0);
     })
     .await;
 }
@@ -269,9 +269,9 @@ async fn a_session_moves_on_from_its_generation_only_and_ends_once() {
         assert_eq!(sessions::list_ended(&reads, NOW).await.unwrap(), [(id, later(2))]);
         assert_eq!(write!(store, |tx| sessions::end_of_user(tx, ann, later(3))).unwrap(), 1);
         assert!(sessions::list_live(&reads, ann, NOW).await.unwrap().is_empty());
-        assert_eq!(write!(store, |tx| sessions::sweep(tx, NOW, later(3), 5)).unwrap(), 1);
+        assert_eq!(write!(store, |tx| sessions::sweep(tx, NOW, later(3))).unwrap(), 1);
         assert!(sessions::find(&reads, id).await.unwrap().is_none());
-        assert_eq!(write!(store, |tx| sessions::sweep(tx, later(61), NOW, 5)).unwrap(), 1);
+        assert_eq!(write!(store, |tx| sessions::sweep(tx, later(61), NOW)).unwrap(), 1);
         assert!(sessions::find_standing(&reads, other_id).await.unwrap().is_none());
     })
     .await;
@@ -335,7 +335,7 @@ async fn a_mailed_secret_is_taken_once() {
             |now| store.write(async move |tx: &Tx<'_>| mail_secrets::consume(tx, [1; 32], Purpose::Reset, now).await);
         assert_eq!(take(NOW).await.unwrap(), Some((ann, "ann@example.com".to_owned())));
         assert_eq!(take(NOW).await.unwrap(), None);
-        assert_eq!(write!(store, |tx| mail_secrets::sweep(tx, later(61), 5)).unwrap(), 1);
+        assert_eq!(write!(store, |tx| mail_secrets::sweep(tx, later(61))).unwrap(), 1);
         write!(store, |tx| mail_secrets::delete_of_user(tx, ann)).unwrap();
     })
     .await;

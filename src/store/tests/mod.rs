@@ -40,7 +40,7 @@ impl Place {
     }
 
     async fn try_open(&self, on_commit: CommitHook) -> Result<Store, OpenError> {
-        Store::open(self.location(), Commits { clock: Clock::System, on_commit, group: 128 }).await
+        Store::open(self.location(), Schema::Made, Commits { clock: Clock::System, on_commit, group: 128 }).await
     }
 
     /// A store on it, as another process would have one.

@@ -82,6 +82,37 @@ async fn on_postgres_every_statement_has_the_parameters_and_columns_it_declares_
 }
 
 #[test]
+fn every_sweep_has_the_same_end() {
+    let end = format!("limit {})", super::super::SWEPT_AT_ONCE);
+    let sweeps: Vec<_> = every_statement().filter(|statement| statement.name.starts_with("SWEEP")).collect();
+    assert_eq!(sweeps.len(), 5);
+    assert!(sweeps.iter().all(|sweep| sweep.text.ends_with(&end)));
+}
+
+/// A table of many users' projects is not walked through for those of one.
+#[tokio::test]
+async fn on_postgres_the_projects_of_a_user_are_found_by_indexes_alone() {
+    let client = migrated_postgres().await;
+    let fill = "insert into users select decode(lpad(to_hex(n), 24, '0'), 'hex'), null, null, 'u' || n, 'u' || n, null,
+            null, null, 'active', '[]', false, '{}', '{}', 0, null, 0, 0 from generate_series(1, 1000) n;
+        insert into projects select decode(lpad(to_hex(n), 24, '0'), 'hex'),
+            decode(lpad(to_hex(n % 1000 + 1), 24, '0'), 'hex'), '', '', '', '', 0, 0, 0, 0, 0, 0, '{}', 0
+            from generate_series(1, 20000) n;
+        analyze users; analyze projects; set plan_cache_mode = force_generic_plan";
+    client.batch_execute(fill).await.unwrap();
+    let text = every_statement().find(|statement| statement.text.contains("union select project_id")).unwrap().text;
+    client.batch_execute(&format!("prepare mine (bytea, bytea, bytea, bigint) as {text}")).await.unwrap();
+    let one = "'\\x000000000000000000000007'";
+    let explain = format!("explain (analyze, costs off, timing off) execute mine ({one}, {one}, '\\x00', 31)");
+    let plan = client.query(&explain, &[]).await.unwrap();
+    let plan: Vec<&str> = plan.iter().map(|row| row.get(0)).collect();
+    assert!(
+        !plan.iter().any(|step| step.contains("Seq Scan on projects") || step.contains("Rows Removed")),
+        "{plan:#?}"
+    );
+}
+
+#[test]
 fn parameters_are_first_used_in_order_and_texts_stay_in_the_common_subset() {
     for statement in every_statement() {
         let mut highest = 0;

@@ -210,6 +210,55 @@ async fn a_token_that_deletes_itself_many_times_at_once_stands_in_nobodys_way() 
     assert_eq!(nodes.sql("select deadlocks from pg_stat_database where datname = current_database()"), "0");
 }
 
+/// Names that are wanted crosswise, a link that is followed twice, two links at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acts_that_cross_each_other_stand_in_nobodys_way() {
+    let nodes = Nodes::start(1);
+    let begun = Instant::now();
+    let mut tokens = Vec::new();
+    for name in ["ann", "bob"] {
+        let body = json!({"username": name, "password": crate::harness::PASSWORD});
+        tokens.push(nodes.post(0, "/api/auth/register", &body).await.1["token"].as_str().unwrap().to_owned());
+    }
+    let rename = |token: &str, name: &str| {
+        let request = nodes.request(0, Method::PUT, "/api/auth/profile").bearer_auth(token);
+        tokio::spawn(answer(request.json(&json!({"newUsername": name}))))
+    };
+    for _ in 0..10 {
+        for crossing in [rename(&tokens[0], "bob"), rename(&tokens[1], "ann")] {
+            assert_eq!(crossing.await.unwrap().0, StatusCode::BAD_REQUEST);
+        }
+    }
+    let eve = nodes.register(0, "eve@example.com").await;
+    for _ in 0..5 {
+        let request = nodes.request(0, Method::POST, "/auth/send-verification-email").bearer_auth(&eve.access);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+        let link = nodes.newest_mailed_token(0);
+        let attempts = (0..4).map(|_| {
+            let path = format!("/auth/verify-email?token={link}");
+            tokio::spawn(answer(nodes.request(0, Method::POST, &path).bearer_auth(&eve.access)))
+        });
+        let mut verified = 0;
+        for attempt in attempts.collect::<Vec<_>>() {
+            verified += usize::from(attempt.await.unwrap().0 == StatusCode::OK);
+        }
+        assert_eq!(verified, 1);
+    }
+    let links: Vec<String> = (0..2).map(|_| nodes.command(&["user", "reset-link", "eve@example.com"])).collect();
+    let attempts = links.iter().map(|link| {
+        let token = link.trim().rsplit("token=").next().unwrap().to_owned();
+        let body = json!({"password": "another pass phrase"});
+        tokio::spawn(answer(nodes.request(0, Method::POST, &format!("/auth/reset-password?token={token}")).json(&body)))
+    });
+    let mut reset = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        reset += usize::from(attempt.await.unwrap().0 == StatusCode::OK);
+    }
+    assert_eq!(reset, 1, "the first ends the other");
+    assert_eq!(nodes.sql("select deadlocks from pg_stat_database where datname = current_database()"), "0");
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+}
+
 /// Two administrators who take each other's power at the same time leave one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_administrator_stays_however_many_nodes_are_asked_at_once() {

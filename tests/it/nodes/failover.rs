@@ -111,3 +111,35 @@ async fn a_standby_that_lacks_the_last_changes_is_believed_and_not_the_memory() 
     nodes.administer(0, Method::DELETE, &format!("/1/tokens/{kept_id}"), json!({})).await;
     assert!(!nodes.is_known(0, &kept).await);
 }
+
+/// A commit that waits for a standby which is not there would wait for ever, with all that it holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_standby_that_is_away_is_answered_and_leaves_nothing_behind() {
+    let cluster = Cluster::start();
+    let mut nodes = Nodes::at(cluster.new_database()).with("DOORWARD_POSTGRES__STATEMENT_TIMEOUT", "500ms");
+    nodes.add(1);
+    cluster.sql("postgres", "alter system set synchronous_standby_names = 'somebody'");
+    cluster.sql("postgres", "select pg_reload_conf()");
+    let write = async || {
+        let request = nodes.request(0, Method::POST, "/1/tokens").bearer_auth(ADMIN_TOKEN).json(&json!({}));
+        request.send().await.unwrap().status()
+    };
+    for _ in 0..3 {
+        let asked = Instant::now();
+        assert_eq!(write().await, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    }
+    let waiting =
+        "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'doorward'";
+    let asked = Instant::now();
+    while cluster.sql("postgres", waiting) != "0" {
+        assert!(asked.elapsed() < Duration::from_secs(5), "commits wait on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.sql("postgres", "alter system set synchronous_standby_names = ''");
+    cluster.sql("postgres", "select pg_reload_conf()");
+    let back = Instant::now();
+    while write().await != StatusCode::OK {
+        assert!(back.elapsed() < Duration::from_secs(2));
+    }
+}
