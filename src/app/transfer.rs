@@ -74,15 +74,25 @@ pub async fn transfer(
         None => {}
     }
     note_keys(&new, &safe, &keys).await?;
-    new.commit().await?;
-    // Behind the database: a key file without one would be taken for that of an empty store.
-    if let KeySafe::File(path) = &safe {
-        key_file::write(path, &keys).map_err(OpenError::new)?;
-    }
     old.set_meta(meta::MOVED_TO, &format!("{} {to}", now.rfc3339())).await?;
-    old.commit().await?;
+    new.commit().await?;
+    leave(old, &safe, &keys).await.map_err(|error| {
+        OpenError::new(format!(
+            "everything is at {to}, but {error}: mend that, and run the same command again before a server is started \
+             at either place"
+        ))
+    })?;
     let is_known_as_before = origin.public_url.is_some() || origin.tokens.issuer.is_some();
     Ok(Moved { from, to, tables, was_there: !is_fresh, data_dir, is_known_as_before })
+}
+
+/// The last steps, once the database is complete at its new place. The key file comes behind it: without
+/// a database it would be taken for that of an empty store.
+async fn leave(old: Side, safe: &KeySafe, keys: &KeyMaterial) -> Result<(), OpenError> {
+    if let KeySafe::File(path) = safe {
+        key_file::write(path, keys).map_err(OpenError::new)?;
+    }
+    Ok(old.commit().await?)
 }
 
 /// Goes on with a store that was moved away, as it was before: what has changed at the new place

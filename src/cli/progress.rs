@@ -8,7 +8,7 @@ use crate::app::transfer::{Progress, Work};
 
 /// How often the line changes on a terminal, and how often there is another line elsewhere.
 const ON_TERMINAL: Duration = Duration::from_millis(200);
-const ELSEWHERE: Duration = Duration::from_secs(5);
+const ELSEWHERE: Duration = Duration::from_secs(1);
 
 pub(super) struct ProgressLine {
     is_terminal: bool,
@@ -24,11 +24,8 @@ impl ProgressLine {
 
     /// Says it, unless something was said just now.
     pub(super) fn tell(&mut self, progress: Progress) {
-        let is_done = progress.rows >= progress.total;
         let period = if self.is_terminal { ON_TERMINAL } else { ELSEWHERE };
-        // Small tables are done before anybody could read it.
-        let is_worth_it = is_done && !self.is_terminal && progress.total > 0;
-        if !is_worth_it && self.said.elapsed() < period {
+        if self.said.elapsed() < period {
             return;
         }
         self.said = Instant::now();
