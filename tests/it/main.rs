@@ -13,6 +13,7 @@ mod house;
 mod imports;
 mod iron;
 mod logs;
+mod migrate;
 mod postgres;
 mod readme;
 mod rest;

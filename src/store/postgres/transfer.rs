@@ -23,9 +23,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOCK_TIMEOUT: &str = "set lock_timeout = '5s'";
 /// Texts are compared byte by byte, as SQLite does.
 const TEXT_ORDER: &str = " collate \"C\"";
-/// Others who work on this database, as servers and commands call themselves.
+/// Others who work on this database: as the same user, or as servers and commands call themselves.
 const OTHERS: &str = "select count(*) from pg_stat_activity where datname = current_database()
-    and application_name = current_setting('application_name') and pid <> pg_backend_pid()";
+    and (usename = current_user or application_name = current_setting('application_name'))
+    and pid <> pg_backend_pid()";
 /// What gives the next event its number.
 const SETTLE: &str =
     "select setval(pg_get_serial_sequence('audit_events', 'id'), greatest(max(id), 1)) from audit_events";
@@ -33,19 +34,20 @@ const SETTLE: &str =
 /// The connection.
 pub(in crate::store) struct Held {
     link: Link,
+    end: End,
 }
 
 impl Held {
     pub(in crate::store) async fn open(target: Target, end: End, now: Timestamp) -> Result<Self, MoveError> {
         let connector = Connector::new(target);
         let link = persist(&connector, || Link::open(&connector)).await?;
-        let held = Self { link };
+        let held = Self { link, end };
         if end == End::Origin {
             held.wait_until_alone().await?;
         }
         // From here on a statement may take as long as it takes.
         migrate::run(&held.link, now).await?;
-        held.begin(end).await?;
+        held.begin().await?;
         Ok(held)
     }
 
@@ -56,7 +58,7 @@ impl Held {
             match self.one(OTHERS, &[]).await {
                 // An engine that does not tell has to be believed.
                 Err(failure) if failure.meaning == Meaning::Refused => return Ok(()),
-                Ok(Some(0)) | Ok(None) => return Ok(()),
+                Ok(Some(0) | None) => return Ok(()),
                 Ok(Some(others)) if begun.elapsed() > PATIENCE => {
                     return Err(MoveError::new(format!(
                         "the database is in use ({others} connections): stop every server on it, and wait until no \
@@ -70,8 +72,8 @@ impl Held {
     }
 
     /// One moment is read. The locks come first, so that what others were writing is part of it.
-    async fn begin(&self, end: End) -> Result<(), MoveError> {
-        let (isolation, mode) = match end {
+    async fn begin(&self) -> Result<(), MoveError> {
+        let (isolation, mode) = match self.end {
             End::Origin => ("repeatable read", "share row exclusive"),
             End::Destination => ("read committed", "exclusive"),
         };
@@ -96,8 +98,10 @@ impl Held {
 
     pub(in crate::store) async fn commit(self) -> Result<(), MoveError> {
         self.link.command_unbounded("commit").await?;
-        // What finds the ways to rows should know of them from the first request on. It does without.
-        let _ = self.link.command_unbounded("analyze").await;
+        if self.end == End::Destination {
+            // What finds the ways to rows should know of them from the first request on. It does without.
+            let _ = self.link.command_unbounded("analyze").await;
+        }
         Ok(())
     }
 

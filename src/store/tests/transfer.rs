@@ -47,7 +47,7 @@ impl Place {
             password: None,
             ..user(200, "ann@example.com")
         };
-        let many = (0..PAGE + 1).map(|number| {
+        let many = (0..=PAGE).map(|number| {
             let mut id = [7; 12];
             // Not in the order in which they are inserted.
             id[..4].copy_from_slice(&u32::try_from(number).unwrap().wrapping_mul(2_654_435_761).to_be_bytes());

@@ -67,7 +67,6 @@ impl Launch {
     }
 
     /// On a database elsewhere, with the file that its keys are sealed under.
-    #[expect(dead_code, reason = "the program has PostgreSQL still to learn")]
     pub(crate) fn database(self, url: &str, secret_file: &Path) -> Self {
         self.variable("DOORWARD_DATABASE_URL", url).variable("DOORWARD_SECRET_FILE", secret_file.to_str().unwrap())
     }
