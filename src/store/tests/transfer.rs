@@ -1,6 +1,7 @@
 //! A whole store moves between engines, in each direction, and what differs afterwards is found.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::sql::Kind;
 use super::super::transfer::{ALL, End, MoveError, PAGE, Side, Tally};
@@ -12,10 +13,20 @@ use crate::store::bulk;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-/// The four ways between two engines.
-fn ways() -> [(Place, Place); 4] {
+/// A database that orders texts as people do.
+fn sorting_as_people_do() -> Place {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("sorted_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let make = format!("create database {name} template template0 locale_provider icu icu_locale 'en-US'");
+    cluster::shared().sql("postgres", &make);
+    Place { url: Some(cluster::shared().url(&name)), ..Place::sqlite() }
+}
+
+/// The ways between two engines.
+fn ways() -> [(Place, Place); 5] {
     [
         (Place::sqlite(), Place::postgres()),
+        (sorting_as_people_do(), Place::sqlite()),
         (Place::postgres(), Place::sqlite()),
         (Place::sqlite(), Place::sqlite()),
         (Place::postgres(), Place::postgres()),

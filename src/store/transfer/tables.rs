@@ -127,8 +127,8 @@ tables! {
     }
 }
 
-/// How many rows are read and inserted at once.
-pub(in crate::store) const PAGE: usize = 2_000;
+/// How many rows are read and inserted at once. Fewer are enough to test that there are several pages.
+pub(in crate::store) const PAGE: usize = if cfg!(test) { 50 } else { 2_000 };
 
 impl Table {
     /// Reads the next rows in the order of the key, which is given from the second page on.
