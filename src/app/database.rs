@@ -17,10 +17,13 @@ pub(super) fn location(settings: &Settings) -> Result<Location, OpenError> {
     }
 }
 
-/// The same for people, without a password.
+/// The same for people, without a password, and wherever they stand.
 pub(super) fn shown(settings: &Settings) -> String {
     match &settings.database {
-        Database::Sqlite(path) => format!("sqlite:{}", file(path.as_deref(), settings).display()),
+        Database::Sqlite(path) => {
+            let file = file(path.as_deref(), settings);
+            format!("sqlite:{}", std::path::absolute(&file).unwrap_or(file).display())
+        }
         Database::Postgres(postgres) => postgres.shown(),
     }
 }
