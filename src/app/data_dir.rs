@@ -16,7 +16,7 @@ use crate::store::key_file::{self, KEY_FILE};
 use crate::store::key_material::KeyMaterial;
 use crate::store::{self, Schema, Store, Tx};
 
-const OWNER_ONLY: u32 = 0o700;
+pub(super) const OWNER_ONLY: u32 = 0o700;
 
 /// Whether the data directory may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +43,7 @@ impl Presence {
 pub(super) fn prepare(path: &Path, presence: Presence, has_keys: bool) -> Result<File, OpenError> {
     let shown = path.display();
     if has_keys && presence == Presence::Required && !path.join(KEY_FILE).exists() {
-        return Err(OpenError(format!(
-            "there is no doorward data in {shown}: name its directory with --data-dir, or start `doorward serve` once to make it"
-        )));
+        return Err(nothing_in(path));
     }
     let parents = parents_to_sync(path);
     DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path).map_err(|error| {
@@ -66,6 +64,13 @@ pub(super) fn prepare(path: &Path, presence: Presence, has_keys: bool) -> Result
     flock(&directory, FlockOperation::LockExclusive)
         .map_err(|error| OpenError(format!("the data directory {shown} cannot be locked ({error})")))?;
     Ok(directory)
+}
+
+pub(super) fn nothing_in(path: &Path) -> OpenError {
+    OpenError(format!(
+        "there is no doorward data in {}: name its directory with --data-dir, or start `doorward serve` once to make it",
+        path.display()
+    ))
 }
 
 /// The directories in which making this one leaves a new entry.
@@ -134,7 +139,7 @@ fn lost(path: &Path) -> OpenError {
     ))
 }
 
-fn foreign(path: &Path) -> OpenError {
+pub(super) fn foreign(path: &Path) -> OpenError {
     OpenError(format!(
         "the key file {} belongs to another database: restore the one that was backed up with this database; if it \
          is lost for good, `doorward serve --new-keys` goes on with this one, and every token and session is void",

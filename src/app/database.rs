@@ -1,17 +1,36 @@
 //! From the settings to the place of the database.
 
+use std::path::{Path, PathBuf};
+
 use super::OpenError;
 use crate::config::{Database, Encryption, Postgres, Settings};
 use crate::store::{Location, Roots, Target, Trust, tls};
 
+/// The file in the data directory, where none is named.
+const FILE: &str = "doorward.db";
+
 /// Where the store of these settings is.
 pub(super) fn location(settings: &Settings) -> Result<Location, OpenError> {
     match &settings.database {
-        Database::Sqlite(path) => {
-            Ok(Location::Sqlite(path.clone().unwrap_or_else(|| settings.data_dir.join("doorward.db"))))
-        }
+        Database::Sqlite(path) => Ok(Location::Sqlite(file(path.as_deref(), settings))),
         Database::Postgres(postgres) => target(postgres).map(|target| Location::Postgres(Box::new(target))),
     }
+}
+
+/// The same for people, without a password, and wherever they stand.
+pub(super) fn shown(settings: &Settings) -> String {
+    match &settings.database {
+        Database::Sqlite(path) => {
+            let file = file(path.as_deref(), settings);
+            format!("sqlite:{}", std::path::absolute(&file).unwrap_or(file).display())
+        }
+        Database::Postgres(postgres) => postgres.shown(),
+    }
+}
+
+/// The file of the embedded engine.
+pub(super) fn file(named: Option<&Path>, settings: &Settings) -> PathBuf {
+    named.map_or_else(|| settings.data_dir.join(FILE), Path::to_owned)
 }
 
 fn target(postgres: &Postgres) -> Result<Target, OpenError> {

@@ -128,17 +128,17 @@ impl KeySafe {
     }
 }
 
-fn read_file(path: &std::path::Path) -> Result<KeyMaterial> {
+pub(super) fn read_file(path: &std::path::Path) -> Result<KeyMaterial> {
     let found = key_file::read(path).map_err(|error| Error::Unavailable(error.to_string()))?;
     found.ok_or_else(|| Error::Unavailable(format!("the key file {} is missing", path.display())))
 }
 
-fn opened(sealed: Option<&str>, secret: &ClusterSecret) -> Result<KeyMaterial> {
+pub(super) fn opened(sealed: Option<&str>, secret: &ClusterSecret) -> Result<KeyMaterial> {
     let sealed = sealed.ok_or_else(|| Error::Unavailable("the database has no keys".to_owned()))?;
     key_seal::open(sealed, secret.expose()).map_err(|error| Error::Unavailable(format!("the keys: {error}")))
 }
 
-fn sealed_text(keys: &KeyMaterial, secret: &ClusterSecret) -> Result<String> {
+pub(super) fn sealed_text(keys: &KeyMaterial, secret: &ClusterSecret) -> Result<String> {
     key_seal::seal(keys, secret.expose()).map_err(|_| Error::Internal("the keys cannot be sealed".to_owned()))
 }
 
@@ -177,14 +177,14 @@ async fn shared(
     key_seal::open(&kept, secret.expose()).map_err(|_| foreign())
 }
 
-fn foreign() -> OpenError {
+pub(super) fn foreign() -> OpenError {
     OpenError::new(
         "the keys in the database were sealed under another secret: name the secret_file of the other nodes; if it is \
          lost for good, `doorward serve --new-keys` goes on with new keys, and every token and session is void",
     )
 }
 
-fn nothing_there() -> OpenError {
+pub(super) fn nothing_there() -> OpenError {
     OpenError::new(
         "there is no doorward data in this database: correct database_url, or start `doorward serve` once to make it",
     )

@@ -6,6 +6,7 @@ mod database;
 mod errand;
 mod keys;
 mod lifetimes;
+pub mod transfer;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -100,6 +101,7 @@ impl App {
         let commits = Commits { clock: clock.clone(), on_commit: tell(&caches), group: settings.commit_group };
         let store =
             Store::open(database::location(&settings)?, presence.schema(), commits).await.map_err(OpenError::new)?;
+        transfer::refuse_moved(&store).await?;
         let keys = safe.open(&store, settings.tokens.algorithm, presence, clock.now()).await?;
         let purpose = purpose(&settings, &public_url, &keys, &safe);
         let keyring = Keyring::from_material(&keys, &purpose).map_err(OpenError::new)?;

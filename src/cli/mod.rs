@@ -6,9 +6,11 @@ mod arguments;
 mod config;
 mod keys;
 mod message;
+mod migrate;
 mod operator;
 mod output;
 mod password;
+mod progress;
 mod project;
 mod serve;
 mod session;
@@ -23,7 +25,7 @@ use clap_complete::Shell;
 use self::arguments::{Arguments, Command, ConfigCommand, Global};
 use self::message::Failure;
 use self::output::Output;
-use crate::config::{Settings, Sources, environment, pgpass};
+use crate::config::{Overrides, Settings, Sources, environment, pgpass};
 
 /// Runs what the process's arguments ask for. The exit code is 0 for done, 1 for a thing that
 /// could not be done, 2 for wrong usage or a faulty configuration.
@@ -48,6 +50,7 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
     match command {
         Command::Serve(start) => serve::run(load(&global)?, &start),
         Command::Config { command: ConfigCommand::Check } => config::check(&load(&global)?, output),
+        Command::Migrate(arguments) => migrate::run(&global, arguments, output),
         Command::Completions { shell } => completions(shell),
         Command::User { command } => {
             operator::run(load(&global)?, output, async |operator| user::run(operator, command).await)
@@ -68,8 +71,12 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
 }
 
 fn load(global: &Global) -> Result<Settings, Failure> {
+    load_with(global, global.overrides())
+}
+
+fn load_with(global: &Global, overrides: Overrides) -> Result<Settings, Failure> {
     let environment = environment()?;
-    let sources = Sources { file: global.config.clone(), environment, overrides: global.overrides(), pgpass: pgpass() };
+    let sources = Sources { file: global.config.clone(), environment, overrides, pgpass: pgpass() };
     Ok(Settings::load(&sources)?)
 }
 

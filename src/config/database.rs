@@ -49,6 +49,25 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// A URL for people, without password and options.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut hosts = Vec::new();
+        for host in &self.hosts {
+            let port = host.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+            let name = match host.get_hosts().first() {
+                Some(Host::Tcp(name)) => name.clone(),
+                Some(Host::Unix(path)) => path.display().to_string(),
+                None => host.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
+            };
+            hosts.push(name + &port);
+        }
+        let first = self.hosts.first();
+        let user = first.and_then(Config::get_user).map(|user| format!("{user}@")).unwrap_or_default();
+        let name = first.and_then(|host| host.get_dbname().or(host.get_user())).unwrap_or_default();
+        format!("postgres://{user}{}/{name}", hosts.join(","))
+    }
+
     /// Whether a host is another machine.
     #[must_use]
     pub fn is_remote(&self) -> bool {

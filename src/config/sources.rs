@@ -35,6 +35,8 @@ pub struct Overrides {
     pub public_url: Option<String>,
     /// `--database-url`
     pub database_url: Option<String>,
+    /// `--to`, before which `--database-url` gives way
+    pub to: Option<String>,
     /// `--log-format`
     pub log_format: Option<String>,
 }
@@ -162,6 +164,7 @@ impl Gathered {
             ("listen", "--listen", &overrides.listen),
             ("public_url", "--public-url", &overrides.public_url),
             ("database_url", "--database-url", &overrides.database_url),
+            ("database_url", "--to", &overrides.to),
             ("log.format", "--log-format", &overrides.log_format),
         ] {
             if let (Some(key), Some(text)) = (find(name), text) {

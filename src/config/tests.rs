@@ -72,12 +72,17 @@ fn every_flag_reaches_its_key() {
         public_url: flag("https://id.example"),
         database_url: flag("sqlite:///srv/x.db"),
         log_format: flag("json"),
+        to: None,
     };
-    let settings = load_with("", &[], overrides).unwrap();
+    let settings = load_with("", &[], overrides.clone()).unwrap();
     assert_eq!((settings.data_dir.to_str(), settings.listen.port()), (Some("d"), 9));
     assert_eq!(settings.public_url.as_ref().map(PublicUrl::as_str), Some("https://id.example"));
     assert!(matches!(settings.database, Database::Sqlite(Some(path)) if *path == *"/srv/x.db"));
     assert_eq!(settings.log.format, LogFormat::Json);
+    let there = load_with("", &[], Overrides { to: flag("sqlite:y.db"), ..overrides.clone() }).unwrap();
+    assert!(matches!(there.database, Database::Sqlite(Some(path)) if *path == *"y.db"));
+    let faults = load_with("", &[], Overrides { to: flag("y.db"), ..overrides }).unwrap_err();
+    assert!(faults.faults()[0].starts_with("--to: must be like"), "{faults}");
 }
 
 #[test]
@@ -397,6 +402,7 @@ fn a_url_names_one_host_or_several_and_where_to_write() {
         assert_eq!(host.get_application_name(), Some("doorward"));
     }
     assert_eq!((read.encryption, read.is_remote()), (Encryption::Disable, true));
+    assert_eq!(read.shown(), "postgres://ann@one:1,two:2,three:5432/doorward");
     let read = postgres("postgresql://127.0.0.1/x?target_session_attrs=any&application_name=y&sslmode=verify-full", "");
     let read = read.unwrap();
     assert_eq!(read.hosts[0].get_target_session_attrs(), TargetSessionAttrs::Any);

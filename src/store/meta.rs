@@ -12,10 +12,12 @@ pub(crate) const LONGEST_LIFETIME: &str = "longest_lifetime";
 pub(crate) const LONGEST_SESSION: &str = "longest_session";
 /// The keys of all nodes, sealed.
 pub(crate) const KEYS: &str = "keys";
+/// When and where to all that is kept here was moved.
+pub(crate) const MOVED_TO: &str = "moved_to";
 
 statements! {
-    FIND: (String) -> (String,) = "select value from meta where name = $1";
-    SET: (String, String) -> () = "insert into meta (name, value) values ($1, $2)
+    pub(super) FIND: (String) -> (String,) = "select value from meta where name = $1";
+    pub(super) SET: (String, String) -> () = "insert into meta (name, value) values ($1, $2)
         on conflict (name) do update set value = excluded.value";
     INSERT: (String, String) -> () = "insert into meta (name, value) values ($1, $2) on conflict do nothing";
 }

@@ -19,6 +19,7 @@ pub(crate) mod shares;
 mod sql;
 mod sqlite;
 pub(crate) mod tokens;
+pub mod transfer;
 pub(crate) mod users;
 
 use std::collections::HashSet;

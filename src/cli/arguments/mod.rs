@@ -2,6 +2,7 @@
 //! password or token is never an argument: other users of a machine can read those.
 
 mod keys;
+mod migrate;
 mod project;
 mod session;
 mod token;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(super) use self::keys::KeysCommand;
+pub(super) use self::migrate::MigrateArguments;
 pub(super) use self::project::{ProjectCommand, ShareWith};
 pub(super) use self::session::SessionCommand;
 pub(super) use self::token::{AddToken, TokenCommand};
@@ -66,6 +68,7 @@ impl Global {
             public_url: self.public_url.clone(),
             database_url: self.database_url.clone(),
             log_format: self.log_format.clone(),
+            to: None,
         }
     }
 }
@@ -99,6 +102,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Move the store to another database; the server has to be stopped
+    Migrate(MigrateArguments),
     /// The configuration
     Config {
         #[command(subcommand)]

@@ -13,7 +13,7 @@ const SILENCE: &str = "PostgreSQL does not answer";
 
 /// One failure, with its cause for the log.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(in crate::store) struct Failure {
     pub(super) meaning: Meaning,
     pub(super) cause: String,
 }

@@ -126,6 +126,11 @@ impl Link {
         self.noticed.notified().await;
     }
 
+    /// The connection itself, for what a move does on it.
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Runs commands without values, which give nothing.
     pub(super) async fn command(&self, text: &str) -> Result<(), Failure> {
         self.patiently(self.client.batch_execute(text)).await

@@ -12,6 +12,7 @@ mod shared;
 mod tail;
 mod tls;
 mod transaction;
+mod transfer;
 mod value;
 
 use std::future::Future;
@@ -26,7 +27,8 @@ use tokio::task::LocalSet;
 use self::connect::Connector;
 pub use self::connect::Target;
 use self::desk::Desk;
-use self::failure::{Failure, Meaning};
+pub(super) use self::failure::Failure;
+use self::failure::Meaning;
 use self::herald::Herald;
 pub(super) use self::link::Lock;
 use self::link::{Bound, Link};
@@ -34,6 +36,7 @@ use self::shared::Shared;
 pub(super) use self::tail::Tail;
 pub use self::tls::{Roots, Trust, tls};
 pub(super) use self::transaction::Transaction;
+pub(super) use self::transfer::Held;
 #[cfg(test)]
 pub(super) use self::{link::locking, value::type_of};
 use super::job::{self, Job};

@@ -4,6 +4,7 @@ mod driver;
 pub(super) mod migrate;
 pub(super) mod open;
 mod tail;
+mod transfer;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use rusqlite::Connection;
 
 pub(super) use self::tail::Tail;
+pub(super) use self::transfer::Held;
 use self::writer::Writer;
 use super::sql::{Parameters, Row, Statement};
 use super::{Commits, OpenError, Tx};

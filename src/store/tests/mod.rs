@@ -7,6 +7,7 @@ mod functions;
 mod promises;
 mod schema;
 mod statements;
+mod transfer;
 
 use tempfile::TempDir;
 
