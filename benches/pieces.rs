@@ -256,7 +256,8 @@ fn signing(criterion: &mut Criterion) -> Result<()> {
         });
     }
     let keyring = keyring(Algorithm::EdDsa, now)?;
-    let refresh = keyring.refresh_token(claims.session_id, 7, keyring.current_root_id(now)).context("the key is there")?;
+    let refresh =
+        keyring.refresh_token(claims.session_id, 7, keyring.current_root_id(now)).context("the key is there")?;
     criterion.bench_function("check the MAC of a refresh token", |bencher| {
         bencher.iter(|| keyring.verify_refresh(&refresh).expect("the key's own code holds"));
     });

@@ -451,6 +451,11 @@ fn place() -> PathBuf {
     places.find(|place| others_reach(place)).expect("there is a directory for temporary files")
 }
 
+/// Whether a cluster can be started below a directory.
+pub(crate) fn can_hold(place: &Path) -> bool {
+    Owner::needed().is_none() || others_reach(place)
+}
+
 /// Whether users who do not own them may go through a directory and all above it.
 fn others_reach(directory: &Path) -> bool {
     let Ok(directory) = directory.canonicalize() else { return false };
