@@ -167,7 +167,7 @@ impl Bench {
         if let Some(cluster) = &self.cluster {
             return Ok(Rc::clone(cluster));
         }
-        let cluster = Cluster::start(self.root.join("doorward.secret"))?;
+        let cluster = Cluster::start(&self.root)?;
         Ok(Rc::clone(self.cluster.insert(Rc::new(cluster))))
     }
 

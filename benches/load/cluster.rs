@@ -1,7 +1,8 @@
 //! PostgreSQL for the rows that hold it against SQLite: one private cluster whose commits last as
 //! long as SQLite's, databases that are filled once and copied, and nodes on them.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -14,7 +15,6 @@ mod postgres;
 use crate::bench::Bench;
 use crate::directory::{Directory, Server};
 use crate::process::Cores;
-use crate::scratch::PLACE;
 use crate::seed::Files;
 use crate::table::progress;
 
@@ -36,12 +36,18 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A new one, on a disk.
-    pub(crate) fn start(secret: PathBuf) -> anyhow::Result<Self> {
+    /// A new one below the bench's own directory, or where PostgreSQL's user does not reach that, in
+    /// another one that lies on a disk.
+    pub(crate) fn start(root: &Path) -> anyhow::Result<Self> {
+        let (secret, own) = (root.join("doorward.secret"), root.join("postgres"));
         fs::write(&secret, SECRET)?;
-        let places = [PLACE, "/var/tmp"].map(Path::new);
+        fs::create_dir(&own)?;
+        // Who cleans up behind a killed run is that user, too.
+        fs::set_permissions(root, Permissions::from_mode(0o711))?;
+        fs::set_permissions(&own, Permissions::from_mode(0o1777))?;
+        let places = [own.as_path(), Path::new("/var/tmp")];
         let Some(place) = places.into_iter().find(|place| postgres::can_hold(place)) else {
-            bail!("PostgreSQL's user reaches neither {PLACE} nor /var/tmp");
+            bail!("PostgreSQL's user reaches neither {} nor /var/tmp", own.display());
         };
         Ok(Self { postgres: postgres::Cluster::start_in(place, SETTINGS), secret })
     }

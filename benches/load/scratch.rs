@@ -13,7 +13,7 @@ use crate::process::kill_children;
 use crate::table::progress;
 
 /// Where the build is, and not /tmp: that may lie in memory, where a durable write costs nothing.
-pub(crate) const PLACE: &str = env!("CARGO_TARGET_TMPDIR");
+const PLACE: &str = env!("CARGO_TARGET_TMPDIR");
 const PREFIX: &str = "load-";
 
 /// A directory that is gone with this value.
