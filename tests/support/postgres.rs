@@ -255,7 +255,7 @@ struct Home {
 impl Home {
     fn below(place: &Path) -> Self {
         let owner = Owner::needed();
-        assert!(owner.is_none() || others_reach(place), "{} is out of the reach of PostgreSQL's user", place.display());
+        assert!(can_hold(place), "{} is out of the reach of PostgreSQL's user", place.display());
         let directory = tempfile::Builder::new().prefix("doorward-postgres-").tempdir_in(place);
         let directory = directory.expect("a directory can be made");
         if let Some(Owner { uid, gid }) = owner {
