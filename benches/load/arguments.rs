@@ -1,12 +1,14 @@
 //! What was asked for on the command line.
 
-use crate::rows;
+use crate::rows::{self, Row};
 
 /// What to run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
     pub(crate) quick: bool,
     pub(crate) growth: bool,
+    /// The rows of PostgreSQL instead of the others.
+    pub(crate) postgres: bool,
     /// One row alone.
     pub(crate) row: Option<String>,
 }
@@ -22,21 +24,34 @@ impl Arguments {
                 "--bench" => {}
                 "--quick" => parsed.quick = true,
                 "--growth" => parsed.growth = true,
-                "--row" => parsed.row = Some(row(rest.next())?),
-                other => return Err(format!("unknown argument {other}: there are --quick, --row NAME and --growth")),
+                "--postgres" => parsed.postgres = true,
+                "--row" => parsed.row = Some(rest.next().cloned().unwrap_or_default()),
+                other => {
+                    return Err(format!(
+                        "unknown argument {other}: there are --quick, --row NAME, --growth and --postgres"
+                    ));
+                }
             }
         }
+        parsed.check_row()?;
         Ok(parsed)
+    }
+
+    /// The rows of the table that is asked for.
+    pub(crate) fn rows(&self) -> &'static [Row] {
+        if self.postgres { &rows::POSTGRES } else { &rows::ALL }
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.row.as_deref().is_none_or(|wanted| wanted == name)
     }
-}
 
-fn row(name: Option<&String>) -> Result<String, String> {
-    let names = || rows::ALL.map(|row| row.name).join(", ");
-    let name = name.ok_or_else(|| format!("--row needs a name: {}", names()))?;
-    let known = rows::ALL.iter().any(|row| row.name == name);
-    known.then(|| name.clone()).ok_or_else(|| format!("unknown row {name}: there are {}", names()))
+    fn check_row(&self) -> Result<(), String> {
+        let Some(name) = &self.row else { return Ok(()) };
+        if self.rows().iter().any(|row| row.name == name) {
+            return Ok(());
+        }
+        let names: Vec<_> = self.rows().iter().map(|row| row.name).collect();
+        Err(format!("--row needs a name, one of {}: {name:?} is none", names.join(", ")))
+    }
 }

@@ -23,16 +23,18 @@ impl Asking {
         self.parts.join("\0")
     }
 
+    /// The request of one record.
+    pub(crate) fn request(&self, record: &[u8]) -> Vec<u8> {
+        let [head, middle, tail] = &self.parts;
+        let (first, second) = record.split_at(self.split);
+        let between = if second.is_empty() { "" } else { middle };
+        [head.as_bytes(), first, between.as_bytes(), second, tail.as_bytes()].concat()
+    }
+
     /// The requests of all records in a file.
     pub(crate) fn requests(&self, source: &Path) -> anyhow::Result<Arc<Vec<Vec<u8>>>> {
         let records = fs::read(source).context("the records cannot be read")?;
-        let [head, middle, tail] = &self.parts;
-        let request = |record: &[u8]| {
-            let (first, second) = record.split_at(self.split);
-            let between = if second.is_empty() { "" } else { middle };
-            [head.as_bytes(), first, between.as_bytes(), second, tail.as_bytes()].concat()
-        };
-        Ok(Arc::new(records.chunks_exact(self.width).map(request).collect()))
+        Ok(Arc::new(records.chunks_exact(self.width).map(|record| self.request(record)).collect()))
     }
 }
 

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::asking::{Asking, Tape};
+use crate::cluster::{Cluster, Site};
 use crate::directory::{Directory, PATIENCE, Server};
 use crate::limit::LIMIT;
 use crate::process::{Cores, Running, free_address};
 use crate::seed::Amounts;
 use crate::tape::{self, Draw};
-use crate::wrk::{Reading, Script, Wrk};
+use crate::wrk::{Load, Reading, Script, Wrk};
 
 /// More than are answered in a second: where more are, the first ones are asked once more.
 const DRAWN_A_SECOND: u64 = 200_000;
@@ -69,6 +70,9 @@ pub(crate) struct Bench {
     wrk: Wrk,
     limit: Option<Rc<Server>>,
     filled: HashMap<Amounts, Directory>,
+    cluster: Option<Rc<Cluster>>,
+    /// What was filled on PostgreSQL.
+    pub(crate) sites: HashMap<Amounts, Site>,
     numbered: usize,
     /// What the row `million` leaves for the row `memory`.
     pub(crate) served_memory: Option<f64>,
@@ -83,6 +87,8 @@ impl Bench {
             wrk,
             limit: None,
             filled: HashMap::new(),
+            cluster: None,
+            sites: HashMap::new(),
             numbered: 0,
             served_memory: None,
         })
@@ -156,18 +162,34 @@ impl Bench {
         Ok(Rc::clone(self.limit.insert(Rc::new(Server { process, address }))))
     }
 
-    /// One round of wrk on these cores, after its warm-up.
+    /// PostgreSQL.
+    pub(crate) fn cluster(&mut self) -> anyhow::Result<Rc<Cluster>> {
+        if let Some(cluster) = &self.cluster {
+            return Ok(Rc::clone(cluster));
+        }
+        let cluster = Cluster::start(&self.root)?;
+        Ok(Rc::clone(self.cluster.insert(Rc::new(cluster))))
+    }
+
+    /// One round of wrk on these cores, after its warm-up, on a server or on two that share it.
     pub(crate) fn round(
         &self,
-        server: &Server,
+        servers: &[&Server],
         cores: Cores,
         [warm_up, round]: [&Script; 2],
     ) -> anyhow::Result<Reading> {
-        server.process.shorten_log()?;
-        if self.plan.warm_up > 0 {
-            self.wrk.run(server.address, warm_up, self.plan.warm_up, cores)?;
+        for server in servers {
+            server.process.shorten_log()?;
         }
-        self.wrk.run(server.address, round, self.plan.seconds, cores)
+        if self.plan.warm_up > 0 {
+            self.wrk.run(servers, warm_up, self.plan.warm_up, cores)?;
+        }
+        self.wrk.run(servers, round, self.plan.seconds, cores)
+    }
+
+    /// Load on servers for so long, beside whatever else is done.
+    pub(crate) fn load(&self, servers: &[&Server], script: &Script, seconds: u64) -> anyhow::Result<Load> {
+        self.wrk.start(servers, script, seconds, Cores::Any)
     }
 
     /// Requests drawn beforehand from a file of records.

@@ -1,12 +1,16 @@
 //! The load benchmark: what the server does, held against what bare axum, bare hashes or the same
 //! server does in the same run on the same cores. Starts everything itself, on 127.0.0.1, prints
 //! one table, and exits 1 where a target is missed. `cargo bench --bench load`; with `-- --quick`
-//! in under two minutes, with `-- --row NAME` one row, with `-- --growth` further tables.
+//! in under two minutes, with `-- --row NAME` one row, with `-- --growth` further tables, with
+//! `-- --postgres` the table of PostgreSQL beside SQLite.
 
 mod arguments;
 mod asking;
+mod bare_updates;
 mod bench;
+mod cluster;
 mod directory;
+mod endings;
 mod http;
 mod limit;
 mod machine;
@@ -85,6 +89,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let begun = Instant::now();
     machine::describe();
     write("- log: as configured by default (`info`, text), to a file\n");
+    if arguments.postgres {
+        write(&format!("- PostgreSQL {}\n", bench.cluster()?.version()));
+    }
     let met = (arguments.growth && arguments.row.is_none()) || rows(&mut bench, arguments)?;
     if arguments.growth {
         rows::growth(&mut bench)?;
@@ -95,10 +102,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 
 fn rows(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<bool> {
     let how = if arguments.quick { " (quick: fewer users, shorter rounds)" } else { "" };
-    table::heading(&format!("Load{how}"));
+    let what = if arguments.postgres { "PostgreSQL" } else { "Load" };
+    table::heading(&format!("{what}{how}"));
     let watch = Watch::start()?;
     let mut met = true;
-    for row in rows::ALL.iter().filter(|row| arguments.wants(row.name)) {
+    for row in arguments.rows().iter().filter(|row| arguments.wants(row.name)) {
         progress(&format!("{}:", row.name));
         let begun = Instant::now();
         for line in &undisturbed(row, bench, &watch) {

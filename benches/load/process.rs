@@ -165,6 +165,17 @@ impl Running {
         kibibytes.map(|number| number / 1024.0).with_context(|| format!("the memory of {} cannot be read", self.name))
     }
 
+    /// How long its threads ran so far, those that have not ended.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()))?;
+        let nanoseconds = threads.flatten().filter_map(|thread| {
+            // A thread may end meanwhile.
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse::<f64>().ok()
+        });
+        Ok(nanoseconds.sum::<f64>() / 1e9)
+    }
+
     /// Its last lines on standard error.
     pub(crate) fn last_lines(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();

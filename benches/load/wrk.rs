@@ -1,11 +1,11 @@
 //! wrk as load generator: runs it with one of the scripts and reads what that tells.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
+use crate::directory::Server;
 use crate::process::{Cores, Running};
 
 const NUMBERS: &str = include_str!("numbers.lua");
@@ -13,7 +13,7 @@ const ASK: &str = include_str!("ask.lua");
 const REFRESH: &str = include_str!("refresh.lua");
 /// What begins the line that the scripts write.
 const MARK: &str = "doorward-load ";
-const CONNECTIONS: &str = "64";
+const CONNECTIONS: usize = 64;
 pub(crate) const THREADS: usize = 2;
 
 /// What one run measured; times in milliseconds.
@@ -21,7 +21,10 @@ pub(crate) const THREADS: usize = 2;
 pub(crate) struct Reading {
     /// Requests a second.
     pub(crate) rate: f64,
+    /// Of several servers, the worst one's.
     pub(crate) p99: f64,
+    /// Microseconds of a core that the servers themselves took for a request.
+    pub(crate) cpu: f64,
 }
 
 /// A script and its arguments.
@@ -58,31 +61,98 @@ impl Wrk {
         Ok(Self { directory: directory.to_owned(), program: PathBuf::from("wrk") })
     }
 
-    /// Runs one script against a server. Any answer but a good one, and any fault of a
-    /// connection, is an error.
+    /// Runs one script against a server, or against two that share its connections. Any answer but
+    /// a good one, and any fault of a connection, is an error.
     pub(crate) fn run(
         &self,
-        address: SocketAddr,
+        servers: &[&Server],
         script: &Script,
         seconds: u64,
         cores: Cores,
     ) -> anyhow::Result<Reading> {
-        let (file, own) = script.arguments();
-        let file = self.directory.join(file).display().to_string();
-        let (duration, url) = (format!("{seconds}s"), format!("http://{address}/"));
-        let threads = THREADS.to_string();
-        let mut arguments =
-            vec!["-t", &threads, "-c", CONNECTIONS, "-d", &duration, "--latency", "-s", &file, &url, "--"];
-        arguments.extend(own.iter().map(String::as_str));
-        let log = self.directory.join("wrk.log");
-        std::fs::write(&log, "")?;
-        let output = Running::start("wrk", &self.program, &arguments, &log, cores)?.finish()?;
-        let told = || format!("wrk against {address} {}", std::fs::read_to_string(&log).unwrap_or_default().trim());
-        read(&output).with_context(told)
+        let before = cpu_seconds(servers)?;
+        let told = self.start(servers, script, seconds, cores)?.finish()?;
+        let cpu = (cpu_seconds(servers)? - before) * 1e6 / told.requests;
+        Ok(Reading { rate: told.rate, p99: told.p99, cpu })
+    }
+
+    /// The same without waiting for its end.
+    pub(crate) fn start(
+        &self,
+        servers: &[&Server],
+        script: &Script,
+        seconds: u64,
+        cores: Cores,
+    ) -> anyhow::Result<Load> {
+        let threads = THREADS / servers.len();
+        let connections = (CONNECTIONS / servers.len()).to_string();
+        let generators = servers.iter().enumerate().map(|(number, server)| {
+            let (file, own) = script.beginning_at_thread(number * threads).arguments();
+            let file = self.directory.join(file).display().to_string();
+            let (threads, duration) = (threads.to_string(), format!("{seconds}s"));
+            let url = format!("http://{}/", server.address);
+            let mut arguments =
+                vec!["-t", &threads, "-c", &connections, "-d", &duration, "--latency", "-s", &file, &url, "--"];
+            arguments.extend(own.iter().map(String::as_str));
+            let log = self.directory.join(format!("wrk-{number}.log"));
+            std::fs::write(&log, "")?;
+            Ok(Generator { process: Running::start("wrk", &self.program, &arguments, &log, cores)?, url, log })
+        });
+        Ok(Load(generators.collect::<anyhow::Result<_>>()?))
+    }
+}
+
+fn cpu_seconds(servers: &[&Server]) -> anyhow::Result<f64> {
+    servers.iter().map(|server| server.process.cpu_seconds()).sum()
+}
+
+/// Load that is under way.
+pub(crate) struct Load(Vec<Generator>);
+
+struct Generator {
+    process: Running,
+    url: String,
+    log: PathBuf,
+}
+
+/// What the scripts tell.
+#[derive(Default)]
+struct Told {
+    requests: f64,
+    rate: f64,
+    p99: f64,
+}
+
+impl Load {
+    /// Waits for its end.
+    fn finish(self) -> anyhow::Result<Told> {
+        let mut all = Told::default();
+        for Generator { process, url, log } in self.0 {
+            let output = process.finish()?;
+            let log = || std::fs::read_to_string(&log).unwrap_or_default();
+            let told = read(&output).with_context(|| format!("wrk against {url} {}", log().trim()))?;
+            all.requests += told.requests;
+            all.rate += told.rate;
+            all.p99 = all.p99.max(told.p99);
+        }
+        Ok(all)
+    }
+
+    /// Waits for its end; requests a second.
+    pub(crate) fn rate(self) -> anyhow::Result<f64> {
+        Ok(self.finish()?.rate)
     }
 }
 
 impl Script {
+    /// The same, beginning with the part that belongs to the thread with this number.
+    fn beginning_at_thread(&self, number: usize) -> Self {
+        let mut script = self.clone();
+        let (Self::Ask { records, .. } | Self::Refresh { records, .. }) = &mut script;
+        records.0 += number * records.1;
+        script
+    }
+
     fn arguments(&self) -> (&'static str, Vec<String>) {
         match self {
             Self::Ask { tape, widths, records, template } => {
@@ -103,7 +173,7 @@ impl Script {
     }
 }
 
-fn read(output: &str) -> anyhow::Result<Reading> {
+fn read(output: &str) -> anyhow::Result<Told> {
     let line = output.lines().find_map(|line| line.strip_prefix(MARK));
     let line = line.with_context(|| format!("it told nothing:\n{output}"))?;
     let number = |name: &str| -> anyhow::Result<f64> {
@@ -130,5 +200,5 @@ fn read(output: &str) -> anyhow::Result<Reading> {
             if faults.is_empty() { "none was answered".into() } else { faults.join(", ") }
         );
     }
-    Ok(Reading { rate: requests / (number("duration")? / 1e6), p99: number("p99")? / 1e3 })
+    Ok(Told { requests, rate: requests / (number("duration")? / 1e6), p99: number("p99")? / 1e3 })
 }

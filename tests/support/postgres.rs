@@ -261,7 +261,7 @@ struct Home {
 impl Home {
     fn below(place: &Path) -> Self {
         let owner = Owner::needed();
-        assert!(owner.is_none() || others_reach(place), "{} is out of the reach of PostgreSQL's user", place.display());
+        assert!(can_hold(place), "{} is out of the reach of PostgreSQL's user", place.display());
         let directory = tempfile::Builder::new().prefix("doorward-postgres-").tempdir_in(place);
         let directory = directory.expect("a directory can be made");
         if let Some(Owner { uid, gid }) = owner {
@@ -460,6 +460,11 @@ fn place() -> PathBuf {
     let disks = [env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
     let mut places = memory.into_iter().chain(disks);
     places.find(|place| others_reach(place)).expect("there is a directory for temporary files")
+}
+
+/// Whether a cluster can be started below a directory.
+pub(crate) fn can_hold(place: &Path) -> bool {
+    Owner::needed().is_none() || others_reach(place)
 }
 
 /// Whether users who do not own them may go through a directory and all above it.

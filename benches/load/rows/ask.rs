@@ -18,7 +18,7 @@ use crate::tape::Draw;
 use crate::wrk::Reading;
 
 /// The first row's request: an id of a project, then a token.
-pub(crate) fn authentication() -> Asking {
+pub(super) fn authentication() -> Asking {
     Asking {
         width: ASKED,
         split: ID_TEXT,
@@ -31,7 +31,11 @@ pub(crate) fn authentication() -> Asking {
 }
 
 /// A request with an access token in a header.
-fn with_access_token(bench: &Bench, directory: &Directory, (line, header): (&str, &str)) -> anyhow::Result<Asking> {
+pub(super) fn with_access_token(
+    bench: &Bench,
+    directory: &Directory,
+    (line, header): (&str, &str),
+) -> anyhow::Result<Asking> {
     let sessions = bench.amounts(bench.plan.first).sessions;
     let bytes = usize::try_from(fs::metadata(directory.files().access())?.len())?;
     ensure!(bytes.is_multiple_of(sessions), "the access tokens have not all the same length");
@@ -41,11 +45,11 @@ fn with_access_token(bench: &Bench, directory: &Directory, (line, header): (&str
 }
 
 const WELCOME: (&str, &str) = ("POST /auth", "Authorization: Bearer ");
-const ME: (&str, &str) = ("GET /users/me", "x-access-token: ");
+pub(super) const ME: (&str, &str) = ("GET /users/me", "x-access-token: ");
 const STATE: (&str, &str) = ("GET /api/auth/state", "Authorization: Bearer ");
 
 /// Asks a server with every API token once, so that its caches hold what they can.
-pub(crate) fn warm(server: &Server, directory: &Directory) -> anyhow::Result<()> {
+pub(super) fn warm(server: &Server, directory: &Directory) -> anyhow::Result<()> {
     progress("  asking with each token once");
     warm_by(server, &authentication(), &directory.files().asked())
 }
@@ -149,7 +153,7 @@ pub(crate) fn revocations(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
 /// Rounds of two servers that take turns, each asked from a tape.
 fn pairs(bench: &Bench, limit: (&Server, &Tape), ours: (&Server, &Tape)) -> anyhow::Result<Vec<Pair<Reading>>> {
     let round = |(server, tape): (&Server, &Tape), number| {
-        bench.round(server, Cores::Any, [&tape.warm_up(), &tape.round(number)])
+        bench.round(&[server], Cores::Any, [&tape.warm_up(), &tape.round(number)])
     };
     take_turns(bench.plan.pairs, |number| round(limit, number), |number| round(ours, number))
 }

@@ -79,7 +79,7 @@ fn first_row(bench: &mut Bench, amount: usize, directory: &Directory) -> anyhow:
         let server = directory.serve("", *of_server)?;
         warm(&server, directory)?;
         let memory = server.process.resident_mebibytes()?;
-        let reading = bench.round(&server, *of_client, [&tape.warm_up(), &tape.round(0)])?;
+        let reading = bench.round(&[&server], *of_client, [&tape.warm_up(), &tape.round(0)])?;
         write(&format!("| {amount} | {place} | {:.0} | {:.2} ms | {memory:.1} MiB |\n", reading.rate, reading.p99));
     }
     Ok(())

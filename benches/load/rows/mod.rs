@@ -4,9 +4,11 @@ mod ask;
 mod footprint;
 mod growth;
 mod passwords;
+mod postgres;
 mod refresh;
 
 pub(crate) use growth::run as growth;
+pub(crate) use postgres::ROWS as POSTGRES;
 
 use crate::bench::Bench;
 use crate::table::Line;

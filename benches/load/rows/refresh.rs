@@ -8,13 +8,14 @@ use crate::seed::REFRESH;
 use crate::table::{Line, Target};
 use crate::wrk::{Reading, Script, THREADS};
 
-const PATH: &str = "/auth/refresh-tokens";
+pub(super) const PATH: &str = "/auth/refresh-tokens";
 /// More than each thread has connections: some tokens are lost in answers that nobody awaits.
 const TOKENS_A_THREAD: usize = 48;
 
 /// Each run has sessions of its own: the last answers of a run are lost, and a used token would
 /// end its session in a later one.
-struct Runs(usize);
+#[derive(Default)]
+pub(super) struct Runs(usize);
 
 impl Runs {
     fn script(&mut self, directory: &Directory, path: &'static str) -> Script {
@@ -24,14 +25,14 @@ impl Runs {
     }
 
     /// A round after its warm-up, each a run.
-    fn round(
+    pub(super) fn round(
         &mut self,
         bench: &Bench,
-        (server, directory): (&Server, &Directory),
+        (servers, directory): (&[&Server], &Directory),
         path: &'static str,
     ) -> anyhow::Result<Reading> {
         let [warm_up, round] = [(); 2].map(|()| self.script(directory, path));
-        bench.round(server, Cores::Any, [&warm_up, &round])
+        bench.round(servers, Cores::Any, [&warm_up, &round])
     }
 }
 
@@ -42,13 +43,13 @@ pub(crate) fn refresh(bench: &mut Bench) -> anyhow::Result<Vec<Line>> {
     let server = shared.serve("", Cores::Any)?;
     let single = alone.serve("commit_group = 1", Cores::Any)?;
     let limit_server = bench.limit()?;
-    let (mut ours_runs, mut limit_runs, mut single_runs) = (Runs(0), Runs(0), Runs(0));
+    let (mut ours_runs, mut limit_runs, mut single_runs) = (Runs::default(), Runs::default(), Runs::default());
     let (mut updates, mut commits) = (Vec::new(), Vec::new());
     for _ in 0..bench.plan.pairs {
-        let limit = limit_runs.round(bench, (&limit_server, &shared), "/update")?;
-        let ours = ours_runs.round(bench, (&server, &shared), PATH)?;
+        let limit = limit_runs.round(bench, (&[&limit_server], &shared), "/update")?;
+        let ours = ours_runs.round(bench, (&[&server], &shared), PATH)?;
         updates.push(Pair { limit, ours });
-        let limit = single_runs.round(bench, (&single, &alone), PATH)?;
+        let limit = single_runs.round(bench, (&[&single], &alone), PATH)?;
         commits.push(Pair { limit, ours });
     }
     let rate = |reading: &Reading| reading.rate;
