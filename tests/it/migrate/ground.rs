@@ -10,7 +10,7 @@ use doorward::domain::permission::Permissions;
 use doorward::domain::user::{Email, JsonObject, Status};
 use doorward::secret::random;
 use doorward::store::bulk::{self, Row};
-use doorward::store::{Commits, Location, NewUser, Store};
+use doorward::store::{Commits, Location, NewUser, Schema, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 
