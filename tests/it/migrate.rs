@@ -158,19 +158,21 @@ fn keys_that_cannot_be_opened_stay_where_they_are() {
 
 /// Kills a move again and again, each time later, until it gets through; how many times it did not.
 fn kill_until_done(ground: &Ground, from: &[String], to: &str, is_untouched: impl Fn() -> bool) -> usize {
+    let mut after = Duration::from_millis(40);
     for kills in 0.. {
         let mut moving = ground.start_migration(from, to);
-        sleep(Duration::from_millis(150 + 250 * kills));
+        sleep(after);
+        after = after * 3 / 2;
         if moving.try_wait().unwrap().is_some() {
             assert!(moving.wait().unwrap().success());
-            return usize::try_from(kills).unwrap();
+            return kills;
         }
         moving.kill().unwrap();
         moving.wait().unwrap();
         // It may have got through in this moment.
         if !is_untouched() {
             ground.migrate(from, to, &[]);
-            return usize::try_from(kills).unwrap();
+            return kills;
         }
     }
     unreachable!("it gets through")
