@@ -69,7 +69,7 @@ impl Desk {
         while let Some(job) = jobs.recv().await {
             while running.try_join_next().is_some() {}
             let desk = Rc::clone(&desk);
-            running.spawn_local(async move { desk.transact(job).await });
+            running.spawn_local(Box::pin(async move { desk.transact(job).await }));
         }
         while running.join_next().await.is_some() {}
     }

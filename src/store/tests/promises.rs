@@ -343,3 +343,18 @@ async fn a_name_that_another_takes_meanwhile_is_taken_and_not_a_fault() {
     })
     .await;
 }
+
+/// It is part of every request's future, also of those that are answered from memory.
+#[tokio::test]
+async fn a_look_up_that_nobody_awaits_is_small() {
+    on_each(async |place| {
+        let store = place.open().await;
+        let reads = store.reads();
+        let looking = tokens::find_by_hash(&reads, [0; 32]);
+        assert!(size_of_val(&looking) < 1_000, "{} bytes", size_of_val(&looking));
+        drop(looking);
+        let writing = store.write(async |tx: &Tx<'_>| meta::set(tx, "kept", "1").await);
+        assert!(size_of_val(&writing) < 1_000, "{} bytes", size_of_val(&writing));
+    })
+    .await;
+}
