@@ -75,7 +75,14 @@ pub async fn transfer(
     }
     note_keys(&new, &safe, &keys).await?;
     old.set_meta(meta::MOVED_TO, &format!("{} {to}", now.rfc3339())).await?;
-    new.commit().await?;
+    // Where it comes back to a place that it had left.
+    new.delete_meta(meta::MOVED_TO).await?;
+    new.commit().await.map_err(|error| {
+        OpenError::new(format!(
+            "whether everything is kept at {to} is not known ({error}): run the same command again before a server is \
+             started at either place"
+        ))
+    })?;
     leave(old, &safe, &keys).await.map_err(|error| {
         OpenError::new(format!(
             "everything is at {to}, but {error}: mend that, and run the same command again before a server is started \

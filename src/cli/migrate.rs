@@ -82,6 +82,9 @@ fn report(moved: &Moved, output: Output) -> Result<(), Failure> {
         )),
         None => output::remark("start every server with that as database_url, and with the same secret_file"),
     }
+    output::remark(
+        "the old place still holds everything, keys included: delete its database and its keys once you are sure",
+    );
     if !moved.is_known_as_before {
         output::remark(
             "neither public_url nor tokens.issuer is set: access tokens from before will be refused where the server \

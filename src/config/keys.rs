@@ -129,10 +129,10 @@ const KEYS: &[Key] = {
     &[
         key("listen", Text, "127.0.0.1:8090", "The IP address and port to listen on."),
         unset("public_url", Text, "The URL that clients and mails reach this server by, such as `https://id.example.com`. Not set: `http://` (with `[tls]`: `https://`) and `listen`."),
-        key("data_dir", Text, "./doorward-data", "The folder of the database, the keys and the mail outbox."),
+        key("data_dir", Text, "./doorward-data", "The folder of the database, the keys and the mail outbox; with PostgreSQL of the outbox alone."),
         unset("database_url", Url, "Where the database is: `sqlite:/var/lib/doorward/doorward.db`, or for several nodes `postgres://doorward@db.example.com/doorward`. Not set: `doorward.db` in `data_dir`."),
         unset("secret_file", Text, "A file of at least 32 bytes, the same on every node: the keys in PostgreSQL are sealed under it. A newline at its end is dropped."),
-        key("commit_group", Integer, "128", "How many changes that wait may share one commit to disk, and so one sync; 1 commits each alone."),
+        key("commit_group", Integer, "128", "How many changes that wait may share one commit to disk, and so one sync; 1 commits each alone. PostgreSQL groups them by itself."),
         key("registration", Text, "open", "`open`: anybody may sign up. `closed`: only administrators make users."),
         unset("postgres.password_file", Text, "A file that holds the password of the user in `database_url`. Not set: the one in the URL, else in `~/.pgpass`."),
         key("postgres.connections", Integer, "8", "How many connections a node writes through; it reads through two more, and follows changes on one."),

@@ -142,6 +142,20 @@ fn a_place_that_holds_another_store_is_refused_and_left_alone() {
     }
 }
 
+/// Where PostgreSQL did not suit, and nothing has changed there.
+#[test]
+fn a_store_goes_straight_back_to_the_file_that_it_left() {
+    let ground = Ground::new();
+    ground.on_file("first").serve().stop();
+    let there = shared().new_database();
+    ground.migrate(&ground.file("first"), &there, &[]).done();
+    ground.on_file("first").refused().says(1, &["this store moved to"]);
+    let back = format!("sqlite:{}", ground.path("first/doorward.db").display());
+    ground.migrate(&ground.postgres(&there), &back, &[]).done();
+    ground.on_file("first").serve().stop();
+    ground.on_postgres(&there).refused().says(1, &["this store moved to"]);
+}
+
 #[test]
 fn keys_that_cannot_be_opened_stay_where_they_are() {
     let ground = Ground::new();

@@ -84,7 +84,10 @@ impl Held {
         // An engine that lacks it waits for as long as it waits.
         let _ = self.link.command_unbounded(LOCK_TIMEOUT).await;
         self.link.command_unbounded(&begin).await?;
-        match self.link.command_unbounded(&format!("lock table {names} in {mode} mode")).await {
+        // Who starts meanwhile reads at once where the store is: nobody reads that until it is settled.
+        let turnstile = if self.end == End::Origin { "; lock table meta in access exclusive mode" } else { "" };
+        match self.link.command_unbounded(&format!("lock table {names} in {mode} mode{turnstile}")).await {
+            Ok(()) if self.end == End::Origin => self.refuse_newcomers().await,
             Ok(()) => Ok(()),
             Err(failure) if failure.meaning == Meaning::Refused => {
                 tracing::warn!(cause = %failure.cause, "nothing keeps others from writing meanwhile: stop them");
@@ -98,13 +101,25 @@ impl Held {
         }
     }
 
+    /// Who came between the look for others and the locks has read already that this is the place.
+    async fn refuse_newcomers(&self) -> Result<(), MoveError> {
+        self.link.command_unbounded("select pg_stat_clear_snapshot()").await?;
+        match self.one(OTHERS, &[]).await? {
+            Some(1..) => Err(MoveError::new(
+                "a server or a command began to use the database in this moment: stop it, and move again",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     pub(in crate::store) async fn commit(self) -> Result<(), MoveError> {
-        self.link.command_unbounded("commit").await?;
         if self.end == End::Destination {
             // What finds the ways to rows should know of them from the first request on. It does without.
-            let _ = self.link.command_unbounded("analyze").await;
+            let analyzed = self.link.command_unbounded("savepoint plans; analyze").await;
+            let over = if analyzed.is_ok() { "release savepoint plans" } else { "rollback to savepoint plans" };
+            self.link.command_unbounded(over).await?;
         }
-        Ok(())
+        Ok(self.link.command_unbounded("commit").await?)
     }
 
     async fn rows(&self, text: &str, values: &[(Value<'_>, Kind)]) -> Result<Vec<tokio_postgres::Row>, Failure> {
