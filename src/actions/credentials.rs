@@ -62,13 +62,7 @@ where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
-    let caller = *caller;
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            still_stands(tx, tx.shared(), &caller).await?;
-            body(tx).await
-        })
-        .await
+    write_holding(app, caller, Hold::WithOthers, body).await
 }
 
 /// Like [`write_as`], where `body` may change the caller's own account: nobody else depends on it
@@ -82,13 +76,31 @@ where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
+    write_holding(app, caller, Hold::Alone, body).await
+}
+
+/// How a transaction holds the caller's account.
+#[derive(Clone, Copy)]
+enum Hold {
+    WithOthers,
+    Alone,
+}
+
+async fn write_holding<T, F>(app: &App, caller: &Caller, hold: Hold, body: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
+{
     let caller = *caller;
-    app.store()
-        .write(async move |tx: &Tx<'_>| {
-            still_stands(tx, tx, &caller).await?;
-            body(tx).await
-        })
-        .await
+    let standing = async move |tx: &Tx<'_>| {
+        let users = match hold {
+            Hold::WithOthers => tx.shared(),
+            Hold::Alone => tx,
+        };
+        still_stands(tx, users, &caller).await?;
+        body(tx).await
+    };
+    app.store().write(standing).await
 }
 
 /// Whether nothing ended the credential since it was checked. That it expired meanwhile is no
