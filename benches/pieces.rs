@@ -18,7 +18,7 @@ use doorward::actions::{credentials, projects, sessions, tokens};
 use doorward::app::{App, Presence};
 use doorward::clock::{Clock, Timestamp};
 use doorward::config::{Overrides, Settings, Sources};
-use doorward::domain::caller::{Caller, Origin};
+use doorward::domain::caller::{Actor, Origin};
 use doorward::domain::id::{ProjectId, SessionId, UserId};
 use doorward::domain::password::{Cost, Password, Workspace, hash};
 use doorward::domain::project::ProjectName;
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
 struct House {
     app: App,
     data_dir: PathBuf,
-    caller: Caller,
+    actor: Actor,
     project: ProjectId,
     access: Secret,
     api_token: Secret,
@@ -88,11 +88,12 @@ impl House {
             dialect: Dialect::Iron,
         };
         let access = sign_up(&app, input, &Origin::default()).await?.tokens.access.secret;
-        let caller = credentials::verify(&app, access.expose_secret()).await?;
+        let caller = credentials::verify(&app, access.expose_secret(), None).await?;
+        let actor = Actor { caller, origin: Origin::default() };
         let name = ProjectName::parse("pieces").map_err(anyhow::Error::msg)?;
-        let project = projects::create(&app, &caller, name, None).await?.project.id;
-        let api_token = tokens::create(&app, &caller, CreateToken::default()).await?.secret;
-        Ok(Self { app, data_dir: data_dir.to_owned(), caller, project, access, api_token })
+        let project = projects::create(&app, &actor, name, None).await?.project.id;
+        let api_token = tokens::create(&app, &actor, CreateToken::default()).await?.secret;
+        Ok(Self { app, data_dir: data_dir.to_owned(), actor, project, access, api_token })
     }
 
     /// Other API tokens of the same user.
@@ -102,8 +103,8 @@ impl House {
             // Those that are made at once share a commit.
             let mut making = JoinSet::new();
             for _ in 0..SESSIONS.min(count - secrets.len()) {
-                let (app, caller) = (self.app.clone(), self.caller);
-                making.spawn(async move { tokens::create(&app, &caller, CreateToken::default()).await });
+                let (app, actor) = (self.app.clone(), self.actor.clone());
+                making.spawn(async move { tokens::create(&app, &actor, CreateToken::default()).await });
             }
             for created in making.join_all().await {
                 secrets.push(created?.secret);
@@ -171,7 +172,7 @@ fn verifying(criterion: &mut Criterion, runtime: &Runtime, house: &House) {
     for (name, token) in known {
         criterion.bench_function(name, |bencher| {
             awaited(bencher, runtime, async || {
-                assert!(credentials::verify(app, token.expose_secret()).await.is_ok());
+                assert!(credentials::verify(app, token.expose_secret(), None).await.is_ok());
             });
         });
     }
@@ -181,12 +182,12 @@ fn verifying(criterion: &mut Criterion, runtime: &Runtime, house: &House) {
     malformed.push(if last == Some('0') { '1' } else { '0' });
     criterion.bench_function("refuse an API token with a wrong checksum", |bencher| {
         awaited(bencher, runtime, async || {
-            assert!(credentials::verify(app, &malformed).await.is_err());
+            assert!(credentials::verify(app, &malformed, None).await.is_err());
         });
     });
     criterion.bench_function("admit a caller to a project", |bencher| {
         awaited(bencher, runtime, async || {
-            assert!(credentials::use_project(app, &house.caller, house.project).await.is_ok());
+            assert!(credentials::use_project(app, &house.actor.caller, house.project).await.is_ok());
         });
     });
 }
@@ -209,7 +210,7 @@ fn missing(criterion: &mut Criterion, runtime: &Runtime, house: &House) -> Resul
     let unknown = ApiTokenSecret::generate(random);
     criterion.bench_function("refuse an unknown API token", |bencher| {
         awaited(bencher, runtime, async || {
-            assert!(credentials::verify(&house.app, unknown.expose_secret()).await.is_err());
+            assert!(credentials::verify(&house.app, unknown.expose_secret(), None).await.is_err());
         });
     });
     Ok(())
@@ -222,10 +223,10 @@ fn first_look<'s>(house: &House, secrets: impl Iterator<Item = &'s Secret> + Sen
         Builder::new_current_thread().enable_all().build()?.block_on(async {
             let app = open(&house.data_dir).await?;
             // The connection is open from here on. What counts of a holder is read with each token.
-            credentials::verify(&app, house.api_token.expose_secret()).await?;
+            credentials::verify(&app, house.api_token.expose_secret(), None).await?;
             let begun = Instant::now();
             for secret in secrets {
-                credentials::verify(&app, secret.expose_secret()).await?;
+                credentials::verify(&app, secret.expose_secret(), None).await?;
             }
             Ok(begun.elapsed())
         })

@@ -6,7 +6,7 @@ use super::sign_in::check_current_password;
 use super::{policy, sessions, users};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::domain::caller::{Caller, Credential, Origin};
+use crate::domain::caller::{Actor, Credential};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
@@ -43,13 +43,13 @@ pub struct UpdateUser {
 ///
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] or
 /// [`Error::WrongCurrentPassword`] for one's own, [`Error::Taken`], [`Error::LastAdministrator`].
-pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUser) -> Result<User> {
-    let user = users::get(app, caller, user).await?;
-    let administration = if caller.is_admin() { input.administration } else { Administration::default() };
+pub async fn update(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> Result<User> {
+    let user = users::get(app, &actor.caller, user).await?;
+    let administration = if actor.caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
-    let own = caller.is(user.id) && (email.is_some() || input.password.is_some());
+    let own = actor.caller.is(user.id) && (email.is_some() || input.password.is_some());
     if own {
-        prove_oneself(app, caller, &user, input.current_password).await?;
+        prove_oneself(app, actor, &user, input.current_password).await?;
     }
     let hash = match input.password {
         Some(password) => {
@@ -61,7 +61,7 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
         None => None,
     };
     let (id, now) = (user.id, app.now());
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -79,10 +79,10 @@ pub async fn update(app: &App, caller: &Caller, user: &UserRef, input: UpdateUse
 
 /// Changes to oneself need the current password or a fresh session; an administrator changes
 /// others without.
-async fn prove_oneself(app: &App, caller: &Caller, user: &User, current: Option<Password>) -> Result<()> {
+async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
     match current {
         Some(password) => check_current_password(app, user, password).await,
-        None if caller.is_fresh(app.now()) => Ok(()),
+        None if actor.caller.is_fresh(app.now()) => Ok(()),
         None => Err(Error::ReauthenticationRequired),
     }
 }
@@ -127,13 +127,13 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Times
 ///
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] for one's own,
 /// [`Error::LastAdministrator`].
-pub async fn delete(app: &App, caller: &Caller, user: &UserRef, current_password: Option<Password>) -> Result<()> {
-    let user = users::get(app, caller, user).await?;
-    let own = caller.is(user.id);
+pub async fn delete(app: &App, actor: &Actor, user: &UserRef, current_password: Option<Password>) -> Result<()> {
+    let user = users::get(app, &actor.caller, user).await?;
+    let own = actor.caller.is(user.id);
     if own {
-        prove_oneself(app, caller, &user, current_password).await?;
+        prove_oneself(app, actor, &user, current_password).await?;
     }
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -170,15 +170,9 @@ pub struct Profile {
 ///
 /// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
 /// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
-pub async fn change_profile(
-    app: &App,
-    caller: &Caller,
-    input: ChangeProfile,
-    dialect: Dialect,
-    origin: &Origin,
-) -> Result<Profile> {
-    let user = credentials::user(app, caller).await?;
-    let Credential::Session { id: session_id, .. } = caller.credential() else {
+pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
+    let user = credentials::user(app, &actor.caller).await?;
+    let Credential::Session { id: session_id, .. } = actor.caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
     };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
@@ -187,9 +181,9 @@ pub async fn change_profile(
         None => None,
     };
     let changed = new_username.is_some() || hash.is_some();
-    let beginning = Beginning::new(app, dialect, origin);
+    let beginning = Beginning::new(app, dialect, &actor.origin);
     let (id, now) = (user.id, app.now());
-    let (standing, beginning, user) = credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    let (standing, beginning, user) = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let standing = sessions::live(tx, session_id, now).await?;
         let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if let Some(username) = &new_username {

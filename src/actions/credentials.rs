@@ -1,9 +1,10 @@
 //! Who asks, and whether they may use a project: the questions that are asked all the time.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::domain::caller::{Caller, Credential};
+use crate::domain::caller::{Actor, Caller, Credential};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
 use crate::domain::user::User;
@@ -15,8 +16,8 @@ use crate::store::{self, Reads, Tx};
 /// # Errors
 ///
 /// [`Error::Unauthenticated`] with the reason.
-pub async fn verify(app: &App, token: &str) -> Result<Caller> {
-    app.guard().verify(token, app.now()).await
+pub async fn verify(app: &App, token: &str, address: Option<IpAddr>) -> Result<Caller> {
+    app.guard().verify(token, address, app.now()).await
 }
 
 /// The user whose token this is.
@@ -24,8 +25,8 @@ pub async fn verify(app: &App, token: &str) -> Result<Caller> {
 /// # Errors
 ///
 /// [`Error::Unauthenticated`] with the reason.
-pub async fn verify_user(app: &App, token: &str) -> Result<Arc<Profile>> {
-    app.guard().verify_user(token, app.now()).await
+pub async fn verify_user(app: &App, token: &str, address: Option<IpAddr>) -> Result<Arc<Profile>> {
+    app.guard().verify_user(token, address, app.now()).await
 }
 
 /// The user who asks.
@@ -57,12 +58,12 @@ pub async fn use_project(app: &App, caller: &Caller, project: ProjectId) -> Resu
 ///
 /// [`Error::Unauthenticated`] or [`Error::Forbidden`] where the caller's word no longer counts,
 /// else what `body` returns.
-pub(super) async fn write_as<T, F>(app: &App, caller: &Caller, body: F) -> Result<T>
+pub(super) async fn write_as<T, F>(app: &App, actor: &Actor, body: F) -> Result<T>
 where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
-    write_holding(app, caller, Hold::WithOthers, body).await
+    write_holding(app, actor, Hold::WithOthers, body).await
 }
 
 /// Like [`write_as`], where `body` may change the caller's own account: nobody else depends on it
@@ -71,12 +72,12 @@ where
 /// # Errors
 ///
 /// As [`write_as`].
-pub(super) async fn write_as_oneself<T, F>(app: &App, caller: &Caller, body: F) -> Result<T>
+pub(super) async fn write_as_oneself<T, F>(app: &App, actor: &Actor, body: F) -> Result<T>
 where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
-    write_holding(app, caller, Hold::Alone, body).await
+    write_holding(app, actor, Hold::Alone, body).await
 }
 
 /// How a transaction holds the caller's account.
@@ -86,12 +87,12 @@ enum Hold {
     Alone,
 }
 
-async fn write_holding<T, F>(app: &App, caller: &Caller, hold: Hold, body: F) -> Result<T>
+async fn write_holding<T, F>(app: &App, actor: &Actor, hold: Hold, body: F) -> Result<T>
 where
     T: Send + 'static,
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Clone + Send + 'static,
 {
-    let caller = *caller;
+    let caller = actor.caller;
     let standing = async move |tx: &Tx<'_>| {
         let users = match hold {
             Hold::WithOthers => tx.shared(),

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, ClusterSecret};
 use crate::clock::Timestamp;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
 use crate::guard::jwt::LEEWAY;
@@ -58,8 +58,8 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<KeyInfo>> {
 /// # Errors
 ///
 /// [`Error::Forbidden`], or that the keys cannot be kept.
-pub async fn rotate(app: &App, caller: &Caller, rotation: Rotation) -> Result<Vec<KeyInfo>> {
-    caller.require_admin()?;
+pub async fn rotate(app: &App, actor: &Actor, rotation: Rotation) -> Result<Vec<KeyInfo>> {
+    actor.caller.require_admin()?;
     let (now, oldest) = (app.now(), Oldest::of(app));
     let algorithm = app.keys().await?.algorithm().unwrap_or(Algorithm::EdDsa);
     let key = SigningKey::generate(algorithm, now).map_err(|_| Error::Internal("no key can be made".to_owned()))?;
@@ -79,8 +79,8 @@ pub async fn rotate(app: &App, caller: &Caller, rotation: Rotation) -> Result<Ve
 /// # Errors
 ///
 /// [`Error::Forbidden`], also where the keys are under no secret, or that they cannot be kept.
-pub async fn reseal(app: &App, caller: &Caller, secret: ClusterSecret) -> Result<()> {
-    caller.require_admin()?;
+pub async fn reseal(app: &App, actor: &Actor, secret: ClusterSecret) -> Result<()> {
+    actor.caller.require_admin()?;
     app.reseal_keys(secret).await
 }
 

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, UserId};
 use crate::domain::project::{Counters, Project, ProjectFlags, ProjectName};
@@ -25,13 +25,13 @@ pub struct SharedProject {
 /// # Errors
 ///
 /// [`Error::Forbidden`] for another's without administrator power, [`Error::NotFound`].
-pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option<&UserRef>) -> Result<SharedProject> {
+pub async fn create(app: &App, actor: &Actor, name: ProjectName, owner: Option<&UserRef>) -> Result<SharedProject> {
     let owner = match owner {
         Some(owner) => {
-            caller.require_admin()?;
-            users::get(app, caller, owner).await?.id
+            actor.caller.require_admin()?;
+            users::get(app, &actor.caller, owner).await?.id
         }
-        None => caller.require_user()?,
+        None => actor.caller.require_user()?,
     };
     let now = app.now();
     let project = Project {
@@ -46,7 +46,7 @@ pub async fn create(app: &App, caller: &Caller, name: ProjectName, owner: Option
         flags: ProjectFlags::new(),
         created_at: now,
     };
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         users::reread(tx.shared(), owner).await?;
         store::projects::insert(tx, &project).await?;
         Ok(SharedProject { project, shared_with: Vec::new() })
@@ -73,9 +73,9 @@ pub async fn get(app: &App, caller: &Caller, id: ProjectId) -> Result<SharedProj
 }
 
 /// A project that the caller may change: its owner, and administrators.
-async fn get_own(app: &App, caller: &Caller, id: ProjectId) -> Result<SharedProject> {
-    let found = get(app, caller, id).await?;
-    if caller.is_admin() || caller.is(found.project.user_id) {
+async fn get_own(app: &App, actor: &Actor, id: ProjectId) -> Result<SharedProject> {
+    let found = get(app, &actor.caller, id).await?;
+    if actor.caller.is_admin() || actor.caller.is(found.project.user_id) {
         return Ok(found);
     }
     Err(Error::Forbidden("only the project's owner may do this"))
@@ -167,10 +167,10 @@ impl ProjectAdministration {
 /// # Errors
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
-pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
-    get_own(app, caller, id).await?;
-    let administration = if caller.is_admin() { input.administration } else { ProjectAdministration::default() };
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+pub async fn update(app: &App, actor: &Actor, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
+    get_own(app, actor, id).await?;
+    let administration = if actor.caller.is_admin() { input.administration } else { ProjectAdministration::default() };
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let mut found = load(tx, id).await?;
         if let Some(name) = input.name {
             name.as_str().clone_into(&mut found.project.name);
@@ -187,10 +187,10 @@ pub async fn update(app: &App, caller: &Caller, id: ProjectId, input: UpdateProj
 /// # Errors
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
-pub async fn delete(app: &App, caller: &Caller, id: ProjectId) -> Result<()> {
-    get_own(app, caller, id).await?;
+pub async fn delete(app: &App, actor: &Actor, id: ProjectId) -> Result<()> {
+    get_own(app, actor, id).await?;
     let deleted =
-        credentials::write_as(app, caller, async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
+        credentials::write_as(app, actor, async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
     if deleted { Ok(()) } else { Err(Error::NotFound) }
 }
 
@@ -211,13 +211,13 @@ pub enum Sharing {
 /// only shared with.
 pub async fn set_sharing(
     app: &App,
-    caller: &Caller,
+    actor: &Actor,
     id: ProjectId,
     with: Vec<UserRef>,
     sharing: Sharing,
 ) -> Result<SharedProject> {
-    get_own(app, caller, id).await?;
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    get_own(app, actor, id).await?;
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
         for user in &with {
             let user = users::find(tx.shared(), user).await?.ok_or(Error::NotFound)?.id;

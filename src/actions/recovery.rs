@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
-use crate::domain::caller::Caller;
+use crate::domain::caller::Actor;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
@@ -108,9 +108,9 @@ fn canonical_email(user: &User) -> String {
 /// # Errors
 ///
 /// [`Error::NotFound`] where there is no such user.
-pub async fn reset_link(app: &App, caller: &Caller, user: &UserRef) -> Result<Secret> {
-    caller.require_admin()?;
-    let user = users::get(app, caller, user).await?;
+pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secret> {
+    actor.caller.require_admin()?;
+    let user = users::get(app, &actor.caller, user).await?;
     let unaddressed = User { email: None, ..user };
     let secret = remember(app, &unaddressed, Purpose::Reset).await?;
     Ok(app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into())
@@ -166,8 +166,8 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
 /// # Errors
 ///
 /// [`Error::Invalid`] where the caller has no address.
-pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
-    let user = credentials::user(app, caller).await?;
+pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
+    let user = credentials::user(app, &actor.caller).await?;
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
     let secret = remember(app, &user, Purpose::Verification).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
@@ -180,10 +180,10 @@ pub async fn send_verification(app: &App, caller: &Caller) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
-pub async fn verify_email(app: &App, caller: &Caller, token: &str) -> Result<()> {
+pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
-    let (caller_id, now): (UserId, _) = (caller.require_user()?, app.now());
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    let (caller_id, now): (UserId, _) = (actor.caller.require_user()?, app.now());
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
         let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
         let user = users::reread(tx, id).await?;

@@ -7,7 +7,7 @@ use super::issue::{Grounds, Tokens, issue};
 use super::users;
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::domain::caller::{Caller, Credential, Origin};
+use crate::domain::caller::{Actor, Caller, Credential, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::SessionId;
 use crate::domain::session::Session;
@@ -108,8 +108,8 @@ pub async fn sign_out_by_refresh_token(app: &App, token: &str) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::Forbidden`] for an API token, which has none.
-pub async fn sign_out(app: &App, caller: &Caller) -> Result<()> {
-    let Credential::Session { id, .. } = caller.credential() else {
+pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
+    let Credential::Session { id, .. } = actor.caller.credential() else {
         return Err(Error::Forbidden("an API token has no session to end"));
     };
     end(app, id).await.map(drop)
@@ -135,8 +135,8 @@ pub async fn list(app: &App, caller: &Caller, user: &UserRef) -> Result<Vec<Sess
 /// # Errors
 ///
 /// [`Error::NotFound`] where there is none that lives.
-pub async fn revoke(app: &App, caller: &Caller, id: SessionId) -> Result<()> {
-    caller.require_admin()?;
+pub async fn revoke(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
+    actor.caller.require_admin()?;
     if end(app, id).await? { Ok(()) } else { Err(Error::NotFound) }
 }
 
@@ -145,10 +145,10 @@ pub async fn revoke(app: &App, caller: &Caller, id: SessionId) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::NotFound`] where there is no such user.
-pub async fn revoke_all(app: &App, caller: &Caller, user: &UserRef) -> Result<u64> {
-    caller.require_admin()?;
-    let user = users::get(app, caller, user).await?;
+pub async fn revoke_all(app: &App, actor: &Actor, user: &UserRef) -> Result<u64> {
+    actor.caller.require_admin()?;
+    let user = users::get(app, &actor.caller, user).await?;
     let now = app.now();
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await)
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await)
         .await
 }

@@ -5,7 +5,7 @@ use super::issue::{Beginning, Issued};
 use super::policy;
 use super::tokens::{Created, Draft};
 use crate::app::{App, Registration};
-use crate::domain::caller::{Caller, Origin};
+use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
@@ -101,9 +101,9 @@ pub struct CreateUser {
 ///
 /// [`Error::Forbidden`] without administrator power, [`Error::Taken`], or a password that the
 /// policy refuses.
-pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Result<User> {
-    let new = prepare(app, caller, input).await?;
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| insert(tx, &new).await).await
+pub async fn create_user(app: &App, actor: &Actor, input: CreateUser) -> Result<User> {
+    let new = prepare(app, actor, input).await?;
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| insert(tx, &new).await).await
 }
 
 /// Makes a user on an administrator's word, together with an API token of the user's own, which
@@ -112,15 +112,15 @@ pub async fn create_user(app: &App, caller: &Caller, input: CreateUser) -> Resul
 /// # Errors
 ///
 /// The same as of [`create_user`].
-pub async fn create_user_with_token(app: &App, caller: &Caller, input: CreateUser) -> Result<(User, Created)> {
-    let new = prepare(app, caller, input).await?;
+pub async fn create_user_with_token(app: &App, actor: &Actor, input: CreateUser) -> Result<(User, Created)> {
+    let new = prepare(app, actor, input).await?;
     let draft = Draft::new(app, new.id)?;
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?)))
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?)))
         .await
 }
 
-pub(super) async fn prepare(app: &App, caller: &Caller, input: CreateUser) -> Result<NewUser> {
-    caller.require_admin()?;
+pub(super) async fn prepare(app: &App, actor: &Actor, input: CreateUser) -> Result<NewUser> {
+    actor.caller.require_admin()?;
     if input.email.is_none() && input.username.is_none() {
         return Err(Error::invalid("email", "is required where there is no username"));
     }

@@ -3,7 +3,7 @@
 use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::token::{ApiToken, ApiTokenSecret, ends};
@@ -40,9 +40,9 @@ pub struct Created {
 ///
 /// [`Error::Forbidden`] for another's or an admin token without administrator power,
 /// [`Error::NotFound`] where there is no such user.
-pub async fn create(app: &App, caller: &Caller, input: CreateToken) -> Result<Created> {
-    let owner = owner(app, caller, input.user.as_ref()).await?;
-    if input.admin && !caller.is_admin() {
+pub async fn create(app: &App, actor: &Actor, input: CreateToken) -> Result<Created> {
+    let owner = owner(app, &actor.caller, input.user.as_ref()).await?;
+    if input.admin && !actor.caller.is_admin() {
         return Err(Error::Forbidden("only an administrator makes tokens with administrator power"));
     }
     if input.expires_at.is_some_and(|expires_at| expires_at <= app.now()) {
@@ -53,7 +53,7 @@ pub async fn create(app: &App, caller: &Caller, input: CreateToken) -> Result<Cr
     draft.token.kind = input.kind;
     draft.token.admin = input.admin;
     draft.token.expires_at = input.expires_at;
-    credentials::write_as(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         users::reread(tx.shared(), owner).await?;
         draft.insert(tx).await
     })
@@ -137,11 +137,11 @@ pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<
 /// # Errors
 ///
 /// [`Error::NotFound`] where there is none that the caller may know of.
-pub async fn delete(app: &App, caller: &Caller, id: TokenId) -> Result<()> {
+pub async fn delete(app: &App, actor: &Actor, id: TokenId) -> Result<()> {
     let token = store::tokens::find(&app.store().reads(), id).await?;
-    token.filter(|token| caller.is_admin() || caller.is(token.user_id)).ok_or(Error::NotFound)?;
+    token.filter(|token| actor.caller.is_admin() || actor.caller.is(token.user_id)).ok_or(Error::NotFound)?;
     let deleted =
-        credentials::write_as(app, caller, async move |tx: &Tx<'_>| store::tokens::delete(tx, id).await).await?;
+        credentials::write_as(app, actor, async move |tx: &Tx<'_>| store::tokens::delete(tx, id).await).await?;
     if deleted { Ok(()) } else { Err(Error::NotFound) }
 }
 

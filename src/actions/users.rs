@@ -3,7 +3,7 @@
 use super::{credentials, policy};
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
@@ -47,14 +47,14 @@ pub async fn list(app: &App, caller: &Caller, after: Option<UserId>, limit: i64)
 /// # Errors
 ///
 /// [`Error::NotFound`], or a password that the policy refuses.
-pub async fn set_password(app: &App, caller: &Caller, user: &UserRef, password: Password) -> Result<User> {
-    caller.require_admin()?;
-    let user = get(app, caller, user).await?;
+pub async fn set_password(app: &App, actor: &Actor, user: &UserRef, password: Password) -> Result<User> {
+    actor.caller.require_admin()?;
+    let user = get(app, &actor.caller, user).await?;
     let (email, username) = names(&user);
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         replace_password(tx, user.id, hash.as_str(), now).await
     })
     .await
@@ -92,10 +92,10 @@ pub(super) async fn reread(reads: &Reads<'_>, id: UserId) -> Result<User> {
 /// # Errors
 ///
 /// [`Error::LastAdministrator`], or [`Error::NotFound`].
-pub async fn set_status(app: &App, caller: &Caller, user: &UserRef, status: Status) -> Result<User> {
-    caller.require_admin()?;
+pub async fn set_status(app: &App, actor: &Actor, user: &UserRef, status: Status) -> Result<User> {
+    actor.caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
         change_status(tx, &user, status, now).await?;
         reread(tx, user.id).await
@@ -143,14 +143,14 @@ pub enum Grant {
 /// [`Error::LastAdministrator`], or [`Error::NotFound`].
 pub async fn set_permission(
     app: &App,
-    caller: &Caller,
+    actor: &Actor,
     user: &UserRef,
     permission: Permission,
     grant: Grant,
 ) -> Result<User> {
-    caller.require_admin()?;
+    actor.caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
-    credentials::write_as_oneself(app, caller, async move |tx: &Tx<'_>| {
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
         let mut permissions = user.permissions.clone();
         let changed = match grant {

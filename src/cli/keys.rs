@@ -38,18 +38,18 @@ impl<'k> KeyShape<'k> {
 }
 
 async fn reseal(operator: &Operator, secret: ClusterSecret) -> Result<(), Failure> {
-    let resealed = keys::reseal(&operator.app, &operator.caller, secret).await;
+    let resealed = keys::reseal(&operator.app, &operator.actor, secret).await;
     resealed.map_err(|error| Failure::Refused(error.to_string()))?;
     let document = serde_json::json!({ "resealed": true });
     operator.output.done(&document, "the keys are sealed under the new secret; restart every node with it")
 }
 
 pub(super) async fn run(operator: &Operator, command: KeysCommand) -> Result<(), Failure> {
-    let (app, caller) = (&operator.app, &operator.caller);
+    let (app, actor) = (&operator.app, &operator.actor);
     let listed = match command {
-        KeysCommand::List => keys::list(app, caller).await,
-        KeysCommand::Rotate { compromised: true } => keys::rotate(app, caller, Rotation::Compromised).await,
-        KeysCommand::Rotate { compromised: false } => keys::rotate(app, caller, Rotation::Routine).await,
+        KeysCommand::List => keys::list(app, &actor.caller).await,
+        KeysCommand::Rotate { compromised: true } => keys::rotate(app, actor, Rotation::Compromised).await,
+        KeysCommand::Rotate { compromised: false } => keys::rotate(app, actor, Rotation::Routine).await,
         KeysCommand::Reseal { secret_file } => return reseal(operator, secret_file).await,
     };
     let listed = listed.map_err(|error| Failure::Refused(error.to_string()))?;

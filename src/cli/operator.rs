@@ -7,21 +7,21 @@ use crate::actions::users;
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::{LogFormat, Settings};
-use crate::domain::caller::Caller;
+use crate::domain::caller::Actor;
 use crate::domain::user::{User, UserRef};
 use crate::telemetry;
 
 /// What a command works with.
 pub(super) struct Operator {
     pub(super) app: App,
-    pub(super) caller: Caller,
+    pub(super) actor: Actor,
     pub(super) output: Output,
 }
 
 impl Operator {
     /// The user that was named, by email, username or id.
     pub(super) async fn user(&self, login: &str) -> Result<User, Failure> {
-        users::get(&self.app, &self.caller, &UserRef::parse(login)).await.map_err(about(Subject::User(login)))
+        users::get(&self.app, &self.actor.caller, &UserRef::parse(login)).await.map_err(about(Subject::User(login)))
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn run(
     runtime.block_on(async {
         let public_url = settings.effective_public_url();
         let (app, _) = App::open(settings, public_url, Clock::System, Presence::Required).await?;
-        command(&Operator { app, caller: Caller::operator(), output }).await
+        command(&Operator { app, actor: Actor::operator(), output }).await
     })
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn run(operator: &Operator, command: ProjectCommand) -> Result<
 
 async fn add(operator: &Operator, name: ProjectName, owner: &str) -> Result<(), Failure> {
     let id = UserRef::Id(operator.user(owner).await?.id);
-    let created = projects::create(&operator.app, &operator.caller, name, Some(&id)).await;
+    let created = projects::create(&operator.app, &operator.actor, name, Some(&id)).await;
     let created = created.map_err(about(Subject::User(owner)))?;
     let shape = load(operator, created.project.id).await?;
     operator.output.done(&shape, &format!("project {:?} was made with id {}", shape.name(), created.project.id))
@@ -35,7 +35,7 @@ async fn add(operator: &Operator, name: ProjectName, owner: &str) -> Result<(), 
 async fn list(operator: &Operator, login: &str, limit: &Limit, after: Option<ProjectId>) -> Result<(), Failure> {
     let user = operator.user(login).await?.id;
     let asked = limit.to_ask_for();
-    let listed = projects::list(&operator.app, &operator.caller, Some(&UserRef::Id(user)), after, asked).await;
+    let listed = projects::list(&operator.app, &operator.actor.caller, Some(&UserRef::Id(user)), after, asked).await;
     let mut listed = listed.map_err(about(Subject::User(login)))?;
     let more = limit.cut(&mut listed);
     let rows: Vec<_> = listed.iter().map(|found| ProjectRow::new(found, user)).collect();
@@ -59,20 +59,21 @@ async fn show(operator: &Operator, id: ProjectId) -> Result<(), Failure> {
 }
 
 async fn load(operator: &Operator, id: ProjectId) -> Result<ProjectShape, Failure> {
-    let found = projects::get(&operator.app, &operator.caller, id).await.map_err(about(Subject::Project(id)))?;
-    let members = projects::members(&operator.app, &operator.caller, id).await.map_err(about(Subject::Project(id)))?;
+    let found = projects::get(&operator.app, &operator.actor.caller, id).await.map_err(about(Subject::Project(id)))?;
+    let members =
+        projects::members(&operator.app, &operator.actor.caller, id).await.map_err(about(Subject::Project(id)))?;
     Ok(ProjectShape::new(found.project, members))
 }
 
 async fn set_sharing(operator: &Operator, wanted: ShareWith, sharing: Sharing) -> Result<(), Failure> {
     let id = wanted.which.id;
     // One by one, so that a message can say who or what is missing.
-    projects::get(&operator.app, &operator.caller, id).await.map_err(about(Subject::Project(id)))?;
+    projects::get(&operator.app, &operator.actor.caller, id).await.map_err(about(Subject::Project(id)))?;
     let mut with = Vec::with_capacity(wanted.logins.len());
     for login in &wanted.logins {
         with.push(UserRef::Id(operator.user(login).await?.id));
     }
-    let shared = projects::set_sharing(&operator.app, &operator.caller, id, with, sharing).await;
+    let shared = projects::set_sharing(&operator.app, &operator.actor, id, with, sharing).await;
     shared.map_err(about(Subject::Project(id)))?;
     let shape = load(operator, id).await?;
     operator.output.done(&shape, &format!("project {:?} is shared with {}", shape.name(), shape.shared_with()))
@@ -83,6 +84,6 @@ async fn delete(operator: &Operator, id: ProjectId, yes: bool) -> Result<(), Fai
     if !yes {
         password::confirm_deletion(&format!("project {:?}", shape.name()), shape.name())?;
     }
-    projects::delete(&operator.app, &operator.caller, id).await.map_err(about(Subject::Project(id)))?;
+    projects::delete(&operator.app, &operator.actor, id).await.map_err(about(Subject::Project(id)))?;
     operator.output.done(&shape, &format!("project {:?} is deleted", shape.name()))
 }

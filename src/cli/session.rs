@@ -61,7 +61,8 @@ pub(super) async fn run(operator: &Operator, command: SessionCommand) -> Result<
 
 async fn list(operator: &Operator, login: &str) -> Result<(), Failure> {
     let id = UserRef::Id(operator.user(login).await?.id);
-    let listed = sessions::list(&operator.app, &operator.caller, &id).await.map_err(about(Subject::User(login)))?;
+    let listed =
+        sessions::list(&operator.app, &operator.actor.caller, &id).await.map_err(about(Subject::User(login)))?;
     let shapes: Vec<_> = listed.iter().map(SessionShape::new).collect();
     let empty = format!("{login:?} is signed in nowhere: a session begins when the user signs in");
     let header = ["ID", "DIALECT", "CREATED", "LAST USED", "EXPIRES", "ADDRESS", "USER AGENT"];
@@ -69,13 +70,13 @@ async fn list(operator: &Operator, login: &str) -> Result<(), Failure> {
 }
 
 async fn revoke(operator: &Operator, id: SessionId) -> Result<(), Failure> {
-    sessions::revoke(&operator.app, &operator.caller, id).await.map_err(about(Subject::Session(id)))?;
+    sessions::revoke(&operator.app, &operator.actor, id).await.map_err(about(Subject::Session(id)))?;
     operator.output.done(&serde_json::json!({ "ended": 1 }), &format!("session {id} is over"))
 }
 
 async fn revoke_all(operator: &Operator, login: &str) -> Result<(), Failure> {
     let id = UserRef::Id(operator.user(login).await?.id);
-    let ended = sessions::revoke_all(&operator.app, &operator.caller, &id).await;
+    let ended = sessions::revoke_all(&operator.app, &operator.actor, &id).await;
     let ended = ended.map_err(about(Subject::User(login)))?;
     let document = serde_json::json!({ "ended": ended });
     operator.output.done(&document, &format!("{login:?} is signed in nowhere now; sessions ended: {ended}"))

@@ -81,7 +81,7 @@ async fn add(operator: &Operator, wanted: AddToken) -> Result<(), Failure> {
         admin: wanted.admin,
         expires_at,
     };
-    let created = tokens::create(&operator.app, &operator.caller, input).await.map_err(about(Subject::User(login)))?;
+    let created = tokens::create(&operator.app, &operator.actor, input).await.map_err(about(Subject::User(login)))?;
     if wanted.admin && !user.is_admin() {
         let remark = "the token has administrator power only while its user holds admin: `doorward user grant LOGIN \
                       admin` gives it";
@@ -97,7 +97,8 @@ async fn add(operator: &Operator, wanted: AddToken) -> Result<(), Failure> {
 
 async fn list(operator: &Operator, login: &str) -> Result<(), Failure> {
     let id = UserRef::Id(operator.user(login).await?.id);
-    let listed = tokens::list(&operator.app, &operator.caller, Some(&id)).await.map_err(about(Subject::User(login)))?;
+    let listed =
+        tokens::list(&operator.app, &operator.actor.caller, Some(&id)).await.map_err(about(Subject::User(login)))?;
     let shapes: Vec<_> = listed.iter().map(TokenShape::new).collect();
     let empty = format!("{login:?} has no API tokens: `doorward token add LOGIN` makes one");
     let header = ["ID", "NAME", "TYPE", "ADMIN", "SECRET", "EXPIRES", "CREATED"];
@@ -105,7 +106,7 @@ async fn list(operator: &Operator, login: &str) -> Result<(), Failure> {
 }
 
 async fn delete(operator: &Operator, id: TokenId) -> Result<(), Failure> {
-    tokens::delete(&operator.app, &operator.caller, id).await.map_err(about(Subject::Token(id)))?;
+    tokens::delete(&operator.app, &operator.actor, id).await.map_err(about(Subject::Token(id)))?;
     let document = serde_json::json!({ "id": id.to_string() });
     operator.output.done(&document, &format!("token {id} is deleted"))
 }

@@ -53,7 +53,7 @@ async fn add(operator: &Operator, wanted: AddUser) -> Result<(), Failure> {
         flags: JsonObject::new(),
         plan_worker: JsonObject::new(),
     };
-    let user = create_user(&operator.app, &operator.caller, input).await.map_err(about(Subject::User(&login)))?;
+    let user = create_user(&operator.app, &operator.actor, input).await.map_err(about(Subject::User(&login)))?;
     done(operator, &user, &format!("was made with id {}", user.id))
 }
 
@@ -83,7 +83,7 @@ fn permissions(admin: bool, further: Vec<Permission>) -> Permissions {
 }
 
 async fn list(operator: &Operator, limit: &Limit, after: Option<UserId>) -> Result<(), Failure> {
-    let listed = users::list(&operator.app, &operator.caller, after, limit.to_ask_for()).await;
+    let listed = users::list(&operator.app, &operator.actor.caller, after, limit.to_ask_for()).await;
     let mut listed = listed.map_err(about(Subject::User("")))?;
     let more = limit.cut(&mut listed);
     let shapes: Vec<_> = listed.iter().map(UserShape::new).collect();
@@ -100,8 +100,10 @@ async fn list(operator: &Operator, limit: &Limit, after: Option<UserId>) -> Resu
 async fn show(operator: &Operator, login: &str) -> Result<(), Failure> {
     let user = operator.user(login).await?;
     let id = UserRef::Id(user.id);
-    let sessions = sessions::list(&operator.app, &operator.caller, &id).await.map_err(about(Subject::User(login)))?;
-    let tokens = tokens::list(&operator.app, &operator.caller, Some(&id)).await.map_err(about(Subject::User(login)))?;
+    let sessions =
+        sessions::list(&operator.app, &operator.actor.caller, &id).await.map_err(about(Subject::User(login)))?;
+    let tokens =
+        tokens::list(&operator.app, &operator.actor.caller, Some(&id)).await.map_err(about(Subject::User(login)))?;
     let summary = UserSummary { user: UserShape::new(&user), sessions: sessions.len(), tokens: tokens.len() };
     operator.output.fields(&summary, &summary.fields())
 }
@@ -110,14 +112,14 @@ async fn set_password(operator: &Operator, login: &str, password_stdin: bool) ->
     let source = Source::choose(password_stdin, "")?;
     let user = operator.user(login).await?;
     let (id, password) = (UserRef::Id(user.id), source.read()?);
-    let changed = users::set_password(&operator.app, &operator.caller, &id, password).await;
+    let changed = users::set_password(&operator.app, &operator.actor, &id, password).await;
     let user = changed.map_err(about(Subject::User(login)))?;
     done(operator, &user, "has a new password; all sessions of the user are over")
 }
 
 async fn set_status(operator: &Operator, login: &str, status: Status) -> Result<(), Failure> {
     let id = UserRef::Id(operator.user(login).await?.id);
-    let changed = users::set_status(&operator.app, &operator.caller, &id, status).await;
+    let changed = users::set_status(&operator.app, &operator.actor, &id, status).await;
     let user = changed.map_err(about(Subject::User(login)))?;
     let news = match status {
         Status::Active => "is enabled; API tokens work again",
@@ -129,7 +131,7 @@ async fn set_status(operator: &Operator, login: &str, status: Status) -> Result<
 async fn set_permission(operator: &Operator, permit: Permit, grant: Grant) -> Result<(), Failure> {
     let login = &permit.who.login;
     let id = UserRef::Id(operator.user(login).await?.id);
-    let changed = users::set_permission(&operator.app, &operator.caller, &id, permit.permission, grant).await;
+    let changed = users::set_permission(&operator.app, &operator.actor, &id, permit.permission, grant).await;
     let user = changed.map_err(about(Subject::User(login)))?;
     let held: Vec<_> = user.permissions.iter().collect();
     let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
@@ -142,7 +144,7 @@ async fn delete(operator: &Operator, login: &str, yes: bool) -> Result<(), Failu
         let thing = format!("user {:?} with all tokens, sessions and projects", user.login());
         password::confirm_deletion(&thing, user.login())?;
     }
-    let deleted = account::delete(&operator.app, &operator.caller, &UserRef::Id(user.id), None).await;
+    let deleted = account::delete(&operator.app, &operator.actor, &UserRef::Id(user.id), None).await;
     deleted.map_err(about(Subject::User(login)))?;
     done(operator, &user, "is deleted, with all tokens, sessions and projects")
 }
@@ -154,7 +156,7 @@ async fn reset_link(operator: &Operator, login: &str) -> Result<(), Failure> {
             "user {login:?} is disabled and could not use the link: `doorward user enable` first"
         )));
     }
-    let made = recovery::reset_link(&operator.app, &operator.caller, &UserRef::Id(user.id)).await;
+    let made = recovery::reset_link(&operator.app, &operator.actor, &UserRef::Id(user.id)).await;
     let link = made.map_err(about(Subject::User(login)))?;
     if operator.output.is_json() {
         return output::document(&serde_json::json!({ "link": link.expose_secret() }));

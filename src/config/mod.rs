@@ -11,6 +11,7 @@ mod sources;
 mod super_user;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod url;
 mod values;
 
@@ -26,6 +27,7 @@ pub use sections::{
 };
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
+pub use throttle::{Rate, Throttle};
 pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl, duration};
 
 use crate::domain::session::{Dialect, Lifetimes};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub mail: Mail,
     /// HTTP.
     pub http: Http,
+    /// How often somebody may fail.
+    pub throttle: Throttle,
     /// HTTPS, where the server speaks it itself.
     pub tls: Option<Tls>,
     /// The caches.
@@ -139,6 +143,7 @@ impl Settings {
             argon: DialectSettings::read(reader, Dialect::Argon),
             mail: Mail::read(reader),
             http: Http::read(reader),
+            throttle: Throttle::read(reader),
             tls: Tls::read(reader),
             cache: Cache::read(reader),
             feed: Feed::read(reader),

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
 use super::values::{Link, Mailbox, Origin, Prefix, choice, some_text};
+use crate::domain::network::Network;
 use crate::domain::session::{Dialect, Lifetimes};
 use crate::domain::token::Algorithm;
 
@@ -189,6 +190,8 @@ pub struct Http {
     pub shutdown_grace: Duration,
     /// Who may call from a browser.
     pub cors_origins: Vec<Origin>,
+    /// Whose word of a client's address is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Http {
@@ -199,6 +202,7 @@ impl Http {
             body_limit: reader.integer("http.body_limit", 1_024..=1_073_741_824),
             shutdown_grace: reader.duration("http.shutdown_grace", Duration::ZERO..=Duration::from_hours(1)),
             cors_origins: reader.list("http.cors_origins", Origin::parse),
+            trusted_proxies: reader.list("http.trusted_proxies", Network::parse),
         }
     }
 }

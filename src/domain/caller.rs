@@ -11,13 +11,16 @@ use crate::domain::session::Dialect;
 /// A session this young proves its user as well as the password would.
 pub const FRESH_SESSION: Duration = Duration::from_mins(10);
 
-/// From where a request came; recorded with sessions and events, never trusted.
+/// From where a request came; recorded with sessions and events. By the default it is this machine
+/// itself: the command line, or the server.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The client's address, where there is one.
     pub address: Option<IpAddr>,
-    /// The client's name of itself, cut to 256 characters.
+    /// The client's name of itself, cut to 256 characters; never trusted.
     pub user_agent: Option<String>,
+    /// The dialect that it was asked in, where there is one.
+    pub dialect: Option<Dialect>,
 }
 
 /// What the caller showed.
@@ -50,6 +53,23 @@ pub struct Principal {
     pub id: UserId,
     /// Whether they hold the permission `admin` now.
     pub is_admin: bool,
+}
+
+/// Who asks for a change, and from where: what an action that changes something is told.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Who, and with what right.
+    pub caller: Caller,
+    /// From where.
+    pub origin: Origin,
+}
+
+impl Actor {
+    /// The command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { caller: Caller::operator(), origin: Origin::default() }
+    }
 }
 
 /// A verified caller.

@@ -2,6 +2,7 @@
 //! signatures come first, memory second, the store last.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -93,8 +94,8 @@ impl Guard {
     /// # Errors
     ///
     /// [`Error::Unauthenticated`] with the reason, or that the store cannot answer.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller> {
-        Ok(self.verify_any(token, now).await?.0)
+    pub async fn verify(&self, token: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
+        Ok(self.verify_any(token, address, now).await?.0)
     }
 
     /// The user whose token this is, whole.
@@ -102,15 +103,20 @@ impl Guard {
     /// # Errors
     ///
     /// As [`Guard::verify`].
-    pub async fn verify_user(&self, token: &str, now: Timestamp) -> Result<Arc<Profile>> {
-        match self.verify_any(token, now).await? {
+    pub async fn verify_user(&self, token: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Arc<Profile>> {
+        match self.verify_any(token, address, now).await? {
             (_, Some(user)) => Ok(user),
             (caller, None) => self.existing_user(caller.require_user()?).await,
         }
     }
 
     /// The caller, and the user where that had to be looked at.
-    async fn verify_any(&self, token: &str, now: Timestamp) -> Result<(Caller, Option<Arc<Profile>>)> {
+    async fn verify_any(
+        &self,
+        token: &str,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(Caller, Option<Arc<Profile>>)> {
         if ApiTokenSecret::is_well_formed(token) {
             return Ok((self.api_token(self.keyring.api_token_hash(token), now).await?, None));
         }

@@ -12,6 +12,7 @@ use super::{json, origin, urlencoded};
 use crate::app::App;
 use crate::domain::caller::Origin;
 use crate::domain::error::Error;
+use crate::domain::session::Dialect;
 
 /// A request with its body in memory.
 pub struct Exchange {
@@ -34,10 +35,10 @@ impl Exchange {
     /// # Errors
     ///
     /// [`BodyFault`] where it is too large, too slow or cut off.
-    pub async fn read(app: &App, request: Request) -> Result<Self, BodyFault> {
+    pub async fn read(app: &App, dialect: Dialect, request: Request) -> Result<Self, BodyFault> {
         let (parts, body) = request.into_parts();
         let body = body::read(body, BodyLimits::of(app)).await?;
-        let origin = origin::of(&parts.extensions, &parts.headers);
+        let origin = origin::of(app, &parts, dialect);
         Ok(Self { parts, origin, body })
     }
 

@@ -1,6 +1,7 @@
 //! What a dialect gives the server: its routes, and how it speaks where it has none.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
+use super::origin;
 use crate::app::App;
 use crate::domain::session::Dialect;
 
@@ -48,11 +50,33 @@ pub struct Shortcut {
     pub handler: Handler,
 }
 
+/// A request's head, and who sent it.
+#[derive(Debug)]
+pub struct Head {
+    /// Method, path, headers.
+    pub parts: Parts,
+    /// The address at the other end of the connection.
+    pub peer: Option<IpAddr>,
+}
+
+impl Head {
+    /// The client's address.
+    #[must_use]
+    pub fn client(&self, app: &App) -> Option<IpAddr> {
+        origin::client(app, self.peer?, &self.parts.headers)
+    }
+
+    fn of(request: Request) -> Self {
+        let (parts, _) = request.into_parts();
+        Self { peer: origin::peer(&parts), parts }
+    }
+}
+
 /// What a shortcut's handler reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Handler {
     /// The head alone. A body is not looked at.
-    OfHead(fn(App, Parts) -> Answering),
+    OfHead(fn(App, Head) -> Answering),
     /// All of it.
     OfAll(fn(App, Request) -> Answering),
 }
@@ -61,7 +85,7 @@ impl Shortcut {
     /// The handler of the route that the router has for it.
     pub fn handler(self) -> impl Fn(State<App>, Request) -> Answering + Clone + Send + Sync + 'static {
         move |State(app), request| match self.handler {
-            Handler::OfHead(answer) => answer(app, request.into_parts().0),
+            Handler::OfHead(answer) => answer(app, Head::of(request)),
             Handler::OfAll(answer) => answer(app, request),
         }
     }

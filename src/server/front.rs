@@ -27,7 +27,7 @@ use crate::app::App;
 use crate::http::body::BodyLimits;
 use crate::http::headers;
 use crate::http::linger::linger;
-use crate::http::mount::{Answering, Handler, Mount};
+use crate::http::mount::{Answering, Handler, Head, Mount};
 use crate::http::request_log::Entry;
 
 /// All that the server answers.
@@ -118,7 +118,9 @@ impl Connection {
             let entry = Entry::of_routine(shortcut.method, &shortcut.path);
             let (broken, app) = (shortcut.broken, self.front.app.clone());
             let answering = match shortcut.handler {
-                Handler::OfHead(answer) => answer(app, request.into_parts().0),
+                Handler::OfHead(answer) => {
+                    answer(app, Head { parts: request.into_parts().0, peer: Some(self.peer.ip()) })
+                }
                 Handler::OfAll(answer) => answer(app, linger(self.with_peer(request), self.front.limits)),
             };
             return Reply::AtOnce { answering, broken, entry: Some(entry) };

@@ -8,7 +8,7 @@ use doorward::actions::users::{self, Grant};
 use doorward::actions::{sessions, tokens};
 use doorward::app::{App, Presence};
 use doorward::config::{Settings, Sources};
-use doorward::domain::caller::Caller;
+use doorward::domain::caller::{Actor, Caller};
 use doorward::domain::id::{ProjectId, TokenId};
 use doorward::domain::password::Password;
 use doorward::domain::permission::Permission;
@@ -93,13 +93,13 @@ async fn a_disabled_user_is_refused_in_every_dialect() {
     let session = text(&server.register(ANN).await["accessToken"]);
     let question = Question::authentication(&server, &session);
     question.heat().await;
-    users::set_status(&other, &Caller::operator(), &ann(), Status::Disabled).await.unwrap();
+    users::set_status(&other, &Actor::operator(), &ann(), Status::Disabled).await.unwrap();
     question.is_soon_refused("a disabled user").await;
     assert_eq!(answer(server.post("/auth").bearer_auth(&session)).await.0, 401);
     assert_eq!(answer(server.get("/users/me").header("x-access-token", &session)).await.0, 401);
     assert_eq!(answer(server.get("/api/auth/state").bearer_auth(&session)).await.0, 401);
 
-    users::set_status(&other, &Caller::operator(), &ann(), Status::Active).await.unwrap();
+    users::set_status(&other, &Actor::operator(), &ann(), Status::Active).await.unwrap();
     sleep(KNOWN_WITHIN).await;
     assert!(!question.is_admitted().await, "disabling ends sessions for good");
 }
@@ -112,7 +112,7 @@ async fn a_deleted_token_is_refused() {
     let question = Question::authentication(&server, &text(&made["token"]["token"]));
     question.heat().await;
     let id = TokenId::parse(&text(&made["token"]["_id"])).unwrap();
-    tokens::delete(&other, &Caller::operator(), id).await.unwrap();
+    tokens::delete(&other, &Actor::operator(), id).await.unwrap();
     question.is_soon_refused("a deleted token").await;
     assert!(Question::authentication(&server, ADMIN_TOKEN).is_admitted().await);
 }
@@ -129,10 +129,10 @@ async fn an_ended_session_is_refused_and_no_other() {
     let (first, second) = (Question::authentication(&server, &first), Question::authentication(&server, &second));
     first.heat().await;
     second.heat().await;
-    sessions::revoke(&other, &Caller::operator(), living[0].id).await.unwrap();
+    sessions::revoke(&other, &Actor::operator(), living[0].id).await.unwrap();
     first.is_soon_refused("an ended session").await;
     assert!(second.is_admitted().await);
-    sessions::revoke_all(&other, &Caller::operator(), &ann()).await.unwrap();
+    sessions::revoke_all(&other, &Actor::operator(), &ann()).await.unwrap();
     second.is_soon_refused("the end of all sessions").await;
 }
 
@@ -147,16 +147,16 @@ async fn a_project_that_is_no_longer_shared_is_refused() {
     let question = Question { server: &server, path, token: session };
     question.heat().await;
     let id = ProjectId::parse(&project).unwrap();
-    projects::set_sharing(&other, &Caller::operator(), id, vec![ann()], Sharing::Unshare).await.unwrap();
+    projects::set_sharing(&other, &Actor::operator(), id, vec![ann()], Sharing::Unshare).await.unwrap();
     question.is_soon_refused("a project taken back").await;
 
-    projects::set_sharing(&other, &Caller::operator(), id, vec![ann()], Sharing::Share).await.unwrap();
+    projects::set_sharing(&other, &Actor::operator(), id, vec![ann()], Sharing::Share).await.unwrap();
     let shared = Instant::now();
     while !question.is_admitted().await {
         assert!(shared.elapsed() < KNOWN_WITHIN, "a project shared again is not known");
         sleep(Duration::from_millis(5)).await;
     }
-    projects::delete(&other, &Caller::operator(), id).await.unwrap();
+    projects::delete(&other, &Actor::operator(), id).await.unwrap();
     question.is_soon_refused("a deleted project").await;
 }
 
@@ -167,7 +167,7 @@ async fn a_new_password_ends_what_the_old_one_began() {
     let question = Question::authentication(&server, &text(&server.register(ANN).await["accessToken"]));
     question.heat().await;
     let password = Password::parse("another horse battery").unwrap();
-    users::set_password(&other, &Caller::operator(), &ann(), password).await.unwrap();
+    users::set_password(&other, &Actor::operator(), &ann(), password).await.unwrap();
     question.is_soon_refused("a new password").await;
 }
 
@@ -177,7 +177,7 @@ async fn a_permission_that_was_taken_is_gone() {
     let other = other_process(&server).await;
     let session = text(&server.register(ANN).await["accessToken"]);
     let admin = Permission::parse("admin").unwrap();
-    users::set_permission(&other, &Caller::operator(), &ann(), admin.clone(), Grant::Give).await.unwrap();
+    users::set_permission(&other, &Actor::operator(), &ann(), admin.clone(), Grant::Give).await.unwrap();
     let question = Question { server: &server, path: "/1/users".to_owned(), token: session };
     let given = Instant::now();
     while !question.is_admitted().await {
@@ -185,7 +185,7 @@ async fn a_permission_that_was_taken_is_gone() {
         sleep(Duration::from_millis(5)).await;
     }
     question.heat().await;
-    users::set_permission(&other, &Caller::operator(), &ann(), admin, Grant::Take).await.unwrap();
+    users::set_permission(&other, &Actor::operator(), &ann(), admin, Grant::Take).await.unwrap();
     question.is_soon_refused("a permission taken away").await;
 }
 

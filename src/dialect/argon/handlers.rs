@@ -14,7 +14,7 @@ use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::actions::sign_up::{self, SignUp, sign_up};
 use crate::app::App;
-use crate::domain::caller::Caller;
+use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
 use crate::domain::session::Dialect;
@@ -22,20 +22,22 @@ use crate::domain::user::{LoginName, Username};
 use crate::http::answer;
 use crate::http::credential::{authorization, header};
 use crate::http::exchange::Exchange;
+use crate::http::mount::Head;
+use crate::http::origin;
 use crate::secret::{ExposeSecret, Secret};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 type Answer = Result<Response, Failure>;
 
-pub(super) async fn state(app: App, parts: Parts) -> Answer {
-    let asked = async { credentials::verify_user(&app, &token(&parts)?).await };
+pub(super) async fn state(app: App, head: Head) -> Answer {
+    let asked = async { credentials::verify_user(&app, &token(&head.parts)?, head.client(&app)).await };
     let user = asked.await.map_err(|error| Failure::worded(error, Wording::State))?;
     Ok(answer::kept_json(user.shown(Dialect::Argon), || wire::AuthState::of(&user)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Argon, request).await?;
     sign_up::require_open(&app)?;
     let (username, password) = username_and_password(&exchange)?;
     if username.is_empty() || password.expose_secret().is_empty() {
@@ -50,7 +52,7 @@ pub(super) async fn register(State(app): State<App>, request: Request) -> Answer
 }
 
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Argon, request).await?;
     let (username, password) = username_and_password(&exchange)?;
     let password = read_password(&password)?;
     let input = SignIn { login: LoginName::parse(&username), password, dialect: Dialect::Argon };
@@ -71,11 +73,11 @@ fn read_password(typed: &Secret) -> Result<Password, Error> {
 }
 
 pub(super) async fn profile(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
-    caller.may_change_in(Dialect::Argon)?;
+    let exchange = Exchange::read(&app, Dialect::Argon, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
+    actor.caller.may_change_in(Dialect::Argon)?;
     let input = profile_change(&exchange)?;
-    let profile = change_profile(&app, &caller, input, Dialect::Argon, &exchange.origin)
+    let profile = change_profile(&app, &actor, input, Dialect::Argon)
         .await
         .map_err(|error| Failure::worded(error, Wording::Profile))?;
     Ok(answer::json(StatusCode::OK, &wire::ProfileChanged::of(&profile)))
@@ -98,8 +100,8 @@ fn profile_change(exchange: &Exchange) -> Result<ChangeProfile, Failure> {
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = caller(&app, &parts).await?;
-    sessions::sign_out(&app, &caller).await?;
+    let actor = actor(&app, &parts).await?;
+    sessions::sign_out(&app, &actor).await?;
     Ok(answer::json(StatusCode::OK, &wire::Message { message: "Logged out successfully" }))
 }
 
@@ -107,8 +109,10 @@ pub(super) async fn system() -> Response {
     answer::json(StatusCode::OK, &wire::System { name: "doorward", version: env!("CARGO_PKG_VERSION") })
 }
 
-async fn caller(app: &App, parts: &Parts) -> Result<Caller, Error> {
-    credentials::verify(app, &token(parts)?).await
+async fn actor(app: &App, parts: &Parts) -> Result<Actor, Error> {
+    let origin = origin::of(app, parts, Dialect::Argon);
+    let caller = credentials::verify(app, &token(parts)?, origin.address).await?;
+    Ok(Actor { caller, origin })
 }
 
 fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {

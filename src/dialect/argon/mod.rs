@@ -19,7 +19,7 @@ use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 const STATE: Shortcut = Shortcut {
     method: &Method::GET,
     path: "/api/auth/state",
-    handler: Handler::OfHead(|app, parts| answering(handlers::state(app, parts))),
+    handler: Handler::OfHead(|app, head| answering(handlers::state(app, head))),
 };
 
 /// The dialect with its routes.

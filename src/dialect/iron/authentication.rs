@@ -1,11 +1,10 @@
 //! `/1/authentication`: the question that `IronMQ` asks all the time, and the login.
 
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::failure::Failure;
-use super::request::caller;
+use super::request::identify;
 use super::wire;
 use crate::actions::credentials;
 use crate::actions::sign_in::{SignIn, sign_in};
@@ -15,19 +14,20 @@ use crate::domain::id::ProjectId;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
 use crate::http::exchange::Exchange;
+use crate::http::mount::Head;
 use crate::http::urlencoded;
 
 /// Whether a token identifies somebody who may use a project.
-pub(super) async fn check(app: App, parts: Parts) -> Result<Response, Failure> {
-    match admit(&app, &parts).await {
+pub(super) async fn check(app: App, head: Head) -> Result<Response, Failure> {
+    match admit(&app, &head).await {
         Ok(()) => Ok(wire::nothing()),
         Err(error) => Err(Failure::of_check(error)),
     }
 }
 
-async fn admit(app: &App, parts: &Parts) -> Result<()> {
-    let caller = caller(app, parts).await?;
-    match project(parts.uri.query())? {
+async fn admit(app: &App, head: &Head) -> Result<()> {
+    let caller = identify(app, &head.parts, head.client(app)).await?;
+    match project(head.parts.uri.query())? {
         Some(project) => credentials::use_project(app, &caller, project).await,
         None => Ok(()),
     }
@@ -49,7 +49,7 @@ fn project(query: Option<&str>) -> Result<Option<ProjectId>> {
 }
 
 pub(super) async fn login(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
     let mut form = exchange.json_form()?;
     let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
     let password = form.password("password");

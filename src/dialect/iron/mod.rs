@@ -24,7 +24,7 @@ use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 const CHECK: Shortcut = Shortcut {
     method: &Method::GET,
     path: "/1/authentication",
-    handler: Handler::OfHead(|app, parts| answering(authentication::check(app, parts))),
+    handler: Handler::OfHead(|app, head| answering(authentication::check(app, head))),
 };
 
 /// The dialect with its routes.

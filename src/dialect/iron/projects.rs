@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::failure::{FailedDeletion, Failure};
-use super::request::{Named, Page, caller};
+use super::request::{Named, Page, actor, caller};
 use super::tokens::parse_moment;
 use super::wire::{self, ProjectList};
 use crate::actions::projects::{self, ProjectAdministration, UpdateProject};
@@ -14,18 +14,19 @@ use crate::app::App;
 use crate::domain::error::Result;
 use crate::domain::id::ProjectId;
 use crate::domain::project::{ProjectFlags, ProjectName, parse_label};
+use crate::domain::session::Dialect;
 use crate::domain::user::JsonObject;
 use crate::http::answer;
 use crate::http::exchange::Exchange;
 use crate::http::form::Form;
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
     let mut form = exchange.json_form()?;
     let name = form.required("name", ProjectName::parse);
     let name = form.finish(name)?;
-    Ok(wire::project(&projects::create(&app, &caller, name, None).await?, None))
+    Ok(wire::project(&projects::create(&app, &actor, name, None).await?, None))
 }
 
 pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Response, Failure> {
@@ -43,17 +44,18 @@ pub(super) async fn get(State(app): State<App>, named: Named, request: Request) 
 }
 
 pub(super) async fn update(State(app): State<App>, named: Named, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
     // Whether there is such a project comes before what is wrong with the body.
-    let id = projects::get(&app, &caller, named.project()?).await?.project.id;
+    let id = projects::get(&app, &actor.caller, named.project()?).await?.project.id;
     let mut form = exchange.json_form()?;
     let name = form.optional("name", ProjectName::parse);
     // From others these are not even read.
-    let administration = if caller.is_admin() { administration(&mut form) } else { ProjectAdministration::default() };
+    let administration =
+        if actor.caller.is_admin() { administration(&mut form) } else { ProjectAdministration::default() };
     form.finish(())?;
     let input = UpdateProject { name, administration };
-    Ok(wire::project(&projects::update(&app, &caller, id, input).await?, None))
+    Ok(wire::project(&projects::update(&app, &actor, id, input).await?, None))
 }
 
 fn administration(form: &mut Form) -> ProjectAdministration {
@@ -80,8 +82,8 @@ fn read_flags(flags: &JsonObject) -> Result<ProjectFlags, String> {
 
 pub(super) async fn delete(State(app): State<App>, named: Named, request: Request) -> Result<Response, FailedDeletion> {
     let (parts, _) = request.into_parts();
-    let caller = caller(&app, &parts).await?;
-    projects::delete(&app, &caller, named.project()?).await?;
+    let actor = actor(&app, &parts).await?;
+    projects::delete(&app, &actor, named.project()?).await?;
     Ok(wire::success())
 }
 

@@ -2,32 +2,44 @@
 //! list. Decides nothing.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::actions::credentials;
 use crate::app::App;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, TokenId, UserId};
+use crate::domain::session::Dialect;
 use crate::domain::user::{LoginName, UserRef};
 use crate::http::credential::{authorization, query};
 use crate::http::form::Form;
-use crate::http::urlencoded;
+use crate::http::{origin, urlencoded};
 
 const SCHEMES: [&str; 3] = ["OAuth", "Bearer", "Token"];
 const PER_PAGE: i64 = 30;
 const MOST_PER_PAGE: i64 = 100;
 
-/// Who asks, by the `Authorization` header or the query.
+/// Who asks.
 pub(super) async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
+    identify(app, parts, origin::address(app, parts)).await
+}
+
+/// Who asks for a change, and from where.
+pub(super) async fn actor(app: &App, parts: &Parts) -> Result<Actor> {
+    Ok(Actor { caller: caller(app, parts).await?, origin: origin::of(app, parts, Dialect::Iron) })
+}
+
+/// Who asks from an address, by the `Authorization` header or the query.
+pub(super) async fn identify(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<Caller> {
     let mut presented = authorization(&parts.headers, &SCHEMES);
     if app.settings().iron.dialect.query_token {
         presented = presented.and(query(parts.uri.query(), "oauth"));
     }
     let token = presented.token().map_err(Error::Unauthenticated)?;
-    credentials::verify(app, &token).await
+    credentials::verify(app, &token, address).await
 }
 
 /// What the path names. Reading it never fails, so that nobody learns of a bad name before the

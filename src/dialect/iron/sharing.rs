@@ -6,11 +6,12 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::request::{Named, caller, user_ref};
+use super::request::{Named, actor, caller, user_ref};
 use super::wire::{self, MemberList};
 use crate::actions::projects::{self, Sharing};
 use crate::app::App;
 use crate::domain::error::{Error, Result};
+use crate::domain::session::Dialect;
 use crate::domain::user::UserRef;
 use crate::http::answer;
 use crate::http::exchange::Exchange;
@@ -27,12 +28,12 @@ pub(super) async fn unshare(State(app): State<App>, named: Named, request: Reque
 }
 
 async fn set_sharing(app: &App, named: &Named, request: Request, sharing: Sharing) -> Result<Response, Failure> {
-    let exchange = Exchange::read(app, request).await?;
-    let caller = caller(app, &exchange.parts).await?;
+    let exchange = Exchange::read(app, Dialect::Iron, request).await?;
+    let actor = actor(app, &exchange.parts).await?;
     // Whether there is such a project comes before what is wrong with the body.
-    let id = projects::get(app, &caller, named.project()?).await?.project.id;
+    let id = projects::get(app, &actor.caller, named.project()?).await?.project.id;
     let users = users(&exchange.json_value()?)?;
-    let shared = projects::set_sharing(app, &caller, id, users, sharing).await?;
+    let shared = projects::set_sharing(app, &actor, id, users, sharing).await?;
     Ok(wire::project(&shared, Some("success")))
 }
 

@@ -6,21 +6,22 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::failure::{FailedDeletion, Failure};
-use super::request::{Named, caller, user_ref};
+use super::request::{Named, actor, caller, user_ref};
 use super::wire::{self, TokenList, TokenReply};
 use crate::actions::tokens::{self, CreateToken};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::error::Result;
 use crate::domain::project::parse_label;
+use crate::domain::session::Dialect;
 use crate::http::answer;
 use crate::http::exchange::Exchange;
 use crate::http::form::{self, Form};
 use crate::http::urlencoded;
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
     let mut form = fields(&exchange)?;
     let input = CreateToken {
         name: form.optional("name", parse_label).unwrap_or_default(),
@@ -30,7 +31,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         expires_at: form.optional("expires_at", parse_moment),
     };
     form.finish(())?;
-    let created = tokens::create(&app, &caller, input).await?;
+    let created = tokens::create(&app, &actor, input).await?;
     Ok(answer::json(StatusCode::OK, &TokenReply::of(&created)))
 }
 
@@ -65,7 +66,7 @@ pub(super) async fn list(State(app): State<App>, request: Request) -> Result<Res
 
 pub(super) async fn delete(State(app): State<App>, named: Named, request: Request) -> Result<Response, FailedDeletion> {
     let (parts, _) = request.into_parts();
-    let caller = caller(&app, &parts).await?;
-    tokens::delete(&app, &caller, named.token()?).await?;
+    let actor = actor(&app, &parts).await?;
+    tokens::delete(&app, &actor, named.token()?).await?;
     Ok(wire::success())
 }

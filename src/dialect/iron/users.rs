@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::failure::{FailedDeletion, Failure};
-use super::request::{Named, Page, caller};
+use super::request::{Named, Page, actor, caller};
 use super::wire::{self, UserList};
 use crate::actions::account::{self, Administration, UpdateUser};
 use crate::actions::sign_up::{self, CreateUser, InitialPassword};
@@ -15,15 +15,16 @@ use crate::domain::caller::Caller;
 use crate::domain::error::Result;
 use crate::domain::id::UserId;
 use crate::domain::permission::Permissions;
+use crate::domain::session::Dialect;
 use crate::domain::user::{Email, Status, User, UserRef};
 use crate::http::answer;
 use crate::http::exchange::Exchange;
 use crate::http::form::Form;
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
-    caller.require_admin()?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
+    actor.caller.require_admin()?;
     let mut form = exchange.json_form()?;
     let email = form.required("email", Email::parse);
     let password = form.password("password");
@@ -39,7 +40,7 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Result<R
         flags: administration.flags.unwrap_or_default(),
         plan_worker: administration.plan_worker.unwrap_or_default(),
     };
-    let (user, token) = sign_up::create_user_with_token(&app, &caller, input).await?;
+    let (user, token) = sign_up::create_user_with_token(&app, &actor, input).await?;
     Ok(wire::user(&user, &[token.secret]))
 }
 
@@ -78,30 +79,30 @@ async fn shown(app: &App, caller: &Caller, user: &User) -> Result<Response, Fail
 }
 
 pub(super) async fn update(State(app): State<App>, named: Named, request: Request) -> Result<Response, Failure> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
     // Whose account is not to be known is not to be known by the faults of a body either.
-    let user = users::get(&app, &caller, &named.user()).await?;
+    let user = users::get(&app, &actor.caller, &named.user()).await?;
     let mut form = exchange.json_form()?;
     let input = UpdateUser {
         email: form.optional("email", Email::parse),
         password: form.optional_password("password"),
         current_password: form.optional_password("current_password"),
         // From others these are not even read.
-        administration: if caller.is_admin() { administration(&mut form) } else { Administration::default() },
+        administration: if actor.caller.is_admin() { administration(&mut form) } else { Administration::default() },
     };
     form.finish(())?;
-    let user = account::update(&app, &caller, &UserRef::Id(user.id), input).await?;
-    shown(&app, &caller, &user).await
+    let user = account::update(&app, &actor, &UserRef::Id(user.id), input).await?;
+    shown(&app, &actor.caller, &user).await
 }
 
 pub(super) async fn delete(State(app): State<App>, named: Named, request: Request) -> Result<Response, FailedDeletion> {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
-    let user = users::get(&app, &caller, &named.user()).await?;
+    let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
+    let actor = actor(&app, &exchange.parts).await?;
+    let user = users::get(&app, &actor.caller, &named.user()).await?;
     let mut form = exchange.optional_json_form()?;
     let current_password = form.optional_password("current_password");
     form.finish(())?;
-    account::delete(&app, &caller, &UserRef::Id(user.id), current_password).await?;
+    account::delete(&app, &actor, &UserRef::Id(user.id), current_password).await?;
     Ok(wire::success())
 }

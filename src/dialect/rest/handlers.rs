@@ -16,7 +16,7 @@ use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::actions::sign_up::{self, SignUp, sign_up};
 use crate::app::App;
-use crate::domain::caller::Caller;
+use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
 use crate::domain::session::Dialect;
@@ -25,17 +25,18 @@ use crate::http::answer;
 use crate::http::credential::authorization;
 use crate::http::exchange::Exchange;
 use crate::http::form::Form;
+use crate::http::mount::Head;
 use crate::secret::ExposeSecret;
 
 type Answer = Result<Response, Failure>;
 
-pub(super) async fn welcome(app: App, parts: Parts) -> Answer {
-    let user = credentials::verify_user(&app, &token(&parts)?).await?;
+pub(super) async fn welcome(app: App, head: Head) -> Answer {
+    let user = credentials::verify_user(&app, &token(&head.parts)?, head.client(&app)).await?;
     Ok(answer::kept_json(user.shown(Dialect::Rest), || wire::Welcome::of(&user)))
 }
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     sign_up::require_open(&app)?;
     let mut form = exchange.any_form()?;
     let name = form.required("name", DisplayName::parse);
@@ -66,7 +67,7 @@ fn confirmed_password(form: &mut Form, email: Option<&Email>) -> Option<Password
 }
 
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let mut form = exchange.any_form()?;
     let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
     let password = form.password("password");
@@ -77,13 +78,13 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
-    let token = refresh_token(&Exchange::read(&app, request).await?)?;
+    let token = refresh_token(&Exchange::read(&app, Dialect::Rest, request).await?)?;
     sessions::sign_out_by_refresh_token(&app, &token).await.map_err(|error| Failure::worded(error, Wording::Logout))?;
     Ok(message("You have been logged out."))
 }
 
 pub(super) async fn refresh_tokens(app: App, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let token = refresh_token(&exchange)?;
     let tokens = sessions::refresh(&app, &token, &exchange.origin).await?;
     Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&TokenTexts::of(&tokens)?)))
@@ -96,7 +97,7 @@ fn refresh_token(exchange: &Exchange) -> Result<String, Error> {
 }
 
 pub(super) async fn forgot_password(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let mut form = exchange.any_form()?;
     let email = form.required("email", Email::parse);
     recovery::forgot_password(&app, form.finish(email)?)?;
@@ -104,7 +105,7 @@ pub(super) async fn forgot_password(State(app): State<App>, request: Request) ->
 }
 
 pub(super) async fn reset_password(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let mut form = exchange.any_form()?;
     let password = form.password("password");
     let password = form.finish(password)?;
@@ -114,18 +115,18 @@ pub(super) async fn reset_password(State(app): State<App>, request: Request) -> 
 }
 
 pub(super) async fn send_verification_email(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
-    caller.may_change_in(Dialect::Rest)?;
-    recovery::send_verification(&app, &caller).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
+    let actor = actor(&app, &exchange).await?;
+    actor.caller.may_change_in(Dialect::Rest)?;
+    recovery::send_verification(&app, &actor).await?;
     Ok(message("A mail with a link is on its way."))
 }
 
 pub(super) async fn verify_email(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
-    let caller = caller(&app, &exchange.parts).await?;
-    caller.may_change_in(Dialect::Rest)?;
-    recovery::verify_email(&app, &caller, &query_token(&exchange)?).await?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
+    let actor = actor(&app, &exchange).await?;
+    actor.caller.may_change_in(Dialect::Rest)?;
+    recovery::verify_email(&app, &actor, &query_token(&exchange)?).await?;
     Ok(message("The address is verified."))
 }
 
@@ -137,8 +138,9 @@ fn query_token(exchange: &Exchange) -> Result<String, Error> {
     token.ok_or(Error::BadToken)
 }
 
-async fn caller(app: &App, parts: &Parts) -> Result<Caller, Failure> {
-    Ok(credentials::verify(app, &token(parts)?).await?)
+async fn actor(app: &App, exchange: &Exchange) -> Result<Actor, Error> {
+    let caller = credentials::verify(app, &token(&exchange.parts)?, exchange.origin.address).await?;
+    Ok(Actor { caller, origin: exchange.origin.clone() })
 }
 
 fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {

@@ -18,7 +18,7 @@ use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 const WELCOME: Shortcut = Shortcut {
     method: &Method::POST,
     path: "/auth",
-    handler: Handler::OfHead(|app, parts| answering(handlers::welcome(app, parts))),
+    handler: Handler::OfHead(|app, head| answering(handlers::welcome(app, head))),
 };
 
 /// Going on with a session: each client does it every few minutes.

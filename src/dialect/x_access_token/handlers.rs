@@ -12,19 +12,22 @@ use crate::actions::credentials;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::app::App;
+use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
 use crate::http::answer;
 use crate::http::credential::{Presented, authorization, header, query};
 use crate::http::exchange::Exchange;
+use crate::http::mount::Head;
+use crate::http::origin;
 
 const X_ACCESS_TOKEN: HeaderName = HeaderName::from_static("x-access-token");
 
 type Answer = Result<Response, Failure>;
 
 pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
-    let exchange = Exchange::read(&app, request).await?;
+    let exchange = Exchange::read(&app, Dialect::XAccessToken, request).await?;
     let mut form = exchange.optional_json_form()?;
     let email = form.required("email", |text| Ok(LoginName::parse_email(text)));
     let password = form.password("password");
@@ -34,15 +37,16 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
     Ok(answer::json(StatusCode::OK, &wire::SignedIn::of(&issued)))
 }
 
-pub(super) async fn me(app: App, parts: Parts) -> Answer {
-    let user = credentials::verify_user(&app, &token(&app, &parts)?).await?;
+pub(super) async fn me(app: App, head: Head) -> Answer {
+    let user = credentials::verify_user(&app, &token(&app, &head.parts)?, head.client(&app)).await?;
     Ok(answer::kept_json(user.shown(Dialect::XAccessToken), || wire::Me::of(&user)))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
-    let caller = credentials::verify(&app, &token(&app, &parts)?).await?;
-    sessions::sign_out(&app, &caller).await?;
+    let origin = origin::of(&app, &parts, Dialect::XAccessToken);
+    let caller = credentials::verify(&app, &token(&app, &parts)?, origin.address).await?;
+    sessions::sign_out(&app, &Actor { caller, origin }).await?;
     Ok(answer::json(StatusCode::OK, &wire::Done { success: true }))
 }
 

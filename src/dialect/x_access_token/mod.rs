@@ -18,7 +18,7 @@ use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
 const ME: Shortcut = Shortcut {
     method: &Method::GET,
     path: "/users/me",
-    handler: Handler::OfHead(|app, parts| answering(handlers::me(app, parts))),
+    handler: Handler::OfHead(|app, head| answering(handlers::me(app, head))),
 };
 
 /// The dialect with its routes.

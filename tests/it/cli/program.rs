@@ -70,7 +70,7 @@ impl DataDirectory {
 
     /// Signs the administrator in with a client of a hostile name; the session's id.
     pub(super) fn sign_in(&self) -> String {
-        let origin = Origin { address: None, user_agent: Some("Agent\u{9b}2J".to_owned()) };
+        let origin = Origin { user_agent: Some("Agent\u{9b}2J".to_owned()), ..Origin::default() };
         block_on(async {
             let app = open(&self.folder, Presence::Required).await;
             let (login, password) = (LoginName::parse("admin"), Password::parse(&self.password).unwrap());
