@@ -81,7 +81,7 @@ pub async fn update(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser)
 /// others without.
 async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
     match current {
-        Some(password) => check_current_password(app, user, password).await,
+        Some(password) => check_current_password(app, user, password, &actor.origin).await,
         None if actor.caller.is_fresh(app.now()) => Ok(()),
         None => Err(Error::ReauthenticationRequired),
     }
@@ -177,7 +177,7 @@ pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dial
     };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
     let hash = match input.new_password {
-        Some((new, current)) => Some(new_hash(app, &user, new_username.as_ref(), new, current).await?),
+        Some((new, current)) => Some(new_hash(app, actor, &user, new_username.as_ref(), (new, current)).await?),
         None => None,
     };
     let changed = new_username.is_some() || hash.is_some();
@@ -205,13 +205,13 @@ pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dial
 
 async fn new_hash(
     app: &App,
+    actor: &Actor,
     user: &User,
     new_username: Option<&Username>,
-    new: Password,
-    current: Password,
+    (new, current): (Password, Password),
 ) -> Result<PasswordHash> {
     let (email, username) = users::names(user);
     let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
-    check_current_password(app, user, current).await?;
+    check_current_password(app, user, current, &actor.origin).await?;
     app.gate().hash(password).await
 }

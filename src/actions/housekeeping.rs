@@ -23,6 +23,7 @@ pub async fn sweep(app: &App) -> Result<bool> {
     // An ended session stays as long as an access token of it may look valid.
     let ended = now.minus(app.guard().remember_ended() + EXPIRED_KEPT);
     let expired = now.minus(EXPIRED_KEPT);
+    let unknown = now.minus(app.settings().throttle.known_network);
     let swept = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -30,7 +31,9 @@ pub async fn sweep(app: &App) -> Result<bool> {
             let sessions = store::sessions::sweep(tx, ended, ended).await?;
             let secrets = store::mail_secrets::sweep(tx, expired).await?;
             let tokens = store::tokens::sweep(tx, expired).await?;
-            Ok(changes.max(sessions).max(secrets).max(tokens))
+            let networks = store::known_networks::sweep(tx, unknown).await?;
+            let failures = store::failures::sweep(tx, now).await?;
+            Ok(changes.max(sessions).max(secrets).max(tokens).max(networks).max(failures))
         })
         .await?;
     let is_done = swept < store::SWEPT_AT_ONCE;

@@ -1,10 +1,13 @@
 //! Begins sessions and makes their tokens.
 
+use std::time::Duration;
+
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::network::Network;
 use crate::domain::session::Dialect;
 use crate::domain::user::User;
 use crate::guard::jwt::AccessClaims;
@@ -36,6 +39,14 @@ pub struct Issued {
     pub tokens: Tokens,
 }
 
+/// That a user signed in from a network is written down once in this time.
+const NOTED_EVERY: Duration = Duration::from_hours(24);
+
+fn notes_networks(app: &App) -> bool {
+    let throttle = &app.settings().throttle;
+    throttle.enabled && !throttle.known_network.is_zero()
+}
+
 /// A session that is about to be inserted, with what its tokens need.
 #[derive(Clone)]
 pub(super) struct Beginning {
@@ -45,6 +56,8 @@ pub(super) struct Beginning {
     expires_at: Timestamp,
     key_id: i64,
     origin: Origin,
+    /// A sign-in from a network that was noted later than this is not noted again; `None` where none is.
+    noted: Option<Timestamp>,
 }
 
 impl Beginning {
@@ -57,6 +70,7 @@ impl Beginning {
             expires_at: now.plus(app.settings().lifetimes(dialect).session),
             key_id: app.keyring().current_root_id(now),
             origin: origin.clone(),
+            noted: notes_networks(app).then(|| now.minus(NOTED_EVERY)),
         }
     }
 
@@ -72,7 +86,13 @@ impl Beginning {
             address: address.as_deref(),
             user_agent: self.origin.user_agent.as_deref(),
         };
-        store::sessions::insert(tx, &new).await
+        store::sessions::insert(tx, &new).await?;
+        match self.origin.address.zip(self.noted) {
+            Some((address, noted)) => {
+                store::known_networks::note(tx, user_id, Network::of_client(address), self.now, noted).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// The tokens, once the session is committed. `user` is as that transaction left it.

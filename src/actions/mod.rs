@@ -4,7 +4,9 @@
 
 pub mod account;
 pub mod credentials;
+pub mod failures;
 pub mod first_admin;
+mod guess;
 pub mod housekeeping;
 mod issue;
 pub mod keys;

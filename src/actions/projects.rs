@@ -217,7 +217,12 @@ pub async fn set_sharing(
     sharing: Sharing,
 ) -> Result<SharedProject> {
     get_own(app, actor, id).await?;
-    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+    let address = actor.origin.address;
+    let is_limited = !actor.caller.is_admin();
+    if is_limited {
+        app.throttle().admit(address, app.now())?;
+    }
+    let shared = credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
         for user in &with {
             let user = users::find(tx.shared(), user).await?.ok_or(Error::NotFound)?.id;
@@ -230,7 +235,12 @@ pub async fn set_sharing(
         }
         load(tx, id).await
     })
-    .await
+    .await;
+    // Whoever is told that there is no such user asks who there is.
+    if is_limited && matches!(shared, Err(Error::NotFound)) {
+        app.throttle().failed(address, app.now());
+    }
+    shared
 }
 
 /// Somebody who may use a project.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
-use crate::domain::caller::Actor;
+use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
@@ -20,8 +20,10 @@ use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
 ///
 /// # Errors
 ///
+/// [`Error::TooMany`] where too many were asked for, whether or not the address is known;
 /// [`Error::Busy`] where too many wait, whoever asks.
-pub fn forgot_password(app: &App, email: Email) -> Result<()> {
+pub fn forgot_password(app: &App, email: Email, origin: &Origin) -> Result<()> {
+    app.throttle().mail(&email, origin.address, app.now())?;
     app.leave(Errand::PasswordReset(email))
 }
 
@@ -123,9 +125,23 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
 /// # Errors
 ///
 /// [`Error::Invalid`] for a password that the policy refuses, which leaves the secret usable;
-/// [`Error::BadToken`] where the secret is forged, used or over.
-pub async fn reset_password(app: &App, token: &str, password: Password) -> Result<()> {
+/// [`Error::BadToken`] where the secret is forged, used or over; [`Error::TooMany`].
+pub async fn reset_password(app: &App, token: &str, password: Password, origin: &Origin) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    within_limits(app, origin, set_new_password(app, secret_hash, password)).await
+}
+
+/// Counts a secret that is not known as a failure of whoever shows it.
+async fn within_limits<T>(app: &App, origin: &Origin, consuming: impl Future<Output = Result<T>>) -> Result<T> {
+    app.throttle().admit(origin.address, app.now())?;
+    let consumed = consuming.await;
+    if matches!(consumed, Err(Error::BadToken)) {
+        app.throttle().failed(origin.address, app.now());
+    }
+    consumed
+}
+
+async fn set_new_password(app: &App, secret_hash: [u8; 32], password: Password) -> Result<()> {
     let now = app.now();
     let reads = app.store().reads();
     let holder = store::mail_secrets::find_holder(&reads, secret_hash, Purpose::Reset, now).await?;
@@ -169,6 +185,9 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
 pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
     let user = credentials::user(app, &actor.caller).await?;
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
+    let (email, _) = users::names(&user);
+    let email = email.ok_or_else(|| Error::Internal("a stored address is none".to_owned()))?;
+    app.throttle().mail(&email, actor.origin.address, app.now())?;
     let secret = remember(app, &user, Purpose::Verification).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
     let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
@@ -182,6 +201,10 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
 pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    within_limits(app, &actor.origin, take_proof(app, actor, secret_hash)).await
+}
+
+async fn take_proof(app: &App, actor: &Actor, secret_hash: [u8; 32]) -> Result<()> {
     let (caller_id, now): (UserId, _) = (actor.caller.require_user()?, app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;

@@ -1,14 +1,14 @@
 //! Proves who somebody is by a password, and begins a session.
 
+use super::guess::{self, Proof};
 use super::issue::{Beginning, Issued};
 use crate::app::App;
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
-use crate::domain::password::{Password, PasswordHash};
+use crate::domain::password::Password;
 use crate::domain::session::Dialect;
 use crate::domain::user::{LoginName, User};
-use crate::guard::hash_gate::Verdict;
-use crate::store::{self, Account, Tx};
+use crate::store::{self, Tx};
 
 /// What somebody types to sign in.
 pub struct SignIn {
@@ -25,12 +25,14 @@ pub struct SignIn {
 ///
 /// # Errors
 ///
-/// [`Error::WrongCredentials`], or [`Error::Busy`] where no hashing is to be had.
+/// [`Error::WrongCredentials`], [`Error::TooMany`], or [`Error::Busy`] where no hashing is to be had.
 pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued> {
+    app.throttle().admit(origin.address, app.now())?;
     let account = store::users::account_by_login(&app.store().reads(), &input.login).await?;
-    let (account, replacement) = prove(app, account, input.password).await?;
+    let Proof { account, replacement, attempt } =
+        guess::check(app, &input.login, account, input.password, origin).await?;
     let beginning = Beginning::new(app, input.dialect, origin);
-    let (beginning, user) = app
+    let begun = app
         .store()
         .write(async move |tx: &Tx<'_>| {
             let user = still_the_same(tx, &account.user).await?;
@@ -40,23 +42,11 @@ pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued
             beginning.insert(tx, user.id).await?;
             Ok((beginning, user))
         })
-        .await?;
+        .await;
+    // Whoever knew the password did not guess it, whatever came in between.
+    attempt.succeeded();
+    let (beginning, user) = begun?;
     beginning.issue(app, user)
-}
-
-/// Checks a password against an account, which may be none; the account comes back with the hash
-/// that should replace its own, where that is out of date.
-async fn prove(app: &App, account: Option<Account>, password: Password) -> Result<(Account, Option<PasswordHash>)> {
-    let stored = account
-        .as_ref()
-        .filter(|account| account.user.is_active())
-        .and_then(|account| account.password.as_deref().and_then(PasswordHash::parse));
-    let verdict = app.gate().verify(password, stored).await?;
-    match (verdict, account) {
-        (Verdict::Right, Some(account)) => Ok((account, None)),
-        (Verdict::RightButOutdated(hash), Some(account)) => Ok((account, Some(hash))),
-        (Verdict::Right | Verdict::RightButOutdated(_) | Verdict::Wrong, _) => Err(Error::WrongCredentials),
-    }
 }
 
 /// Between the check of the password and the transaction the user may have been disabled, or the
@@ -72,11 +62,15 @@ async fn still_the_same(tx: &Tx<'_>, checked: &User) -> Result<User> {
 ///
 /// # Errors
 ///
-/// [`Error::WrongCurrentPassword`].
-pub(super) async fn check_current_password(app: &App, user: &User, password: Password) -> Result<()> {
+/// [`Error::WrongCurrentPassword`], or [`Error::TooMany`]: whoever got hold of a token may not guess the
+/// password by it either.
+pub(super) async fn check_current_password(app: &App, user: &User, password: Password, origin: &Origin) -> Result<()> {
     let account = store::users::account(&app.store().reads(), user.id).await?;
-    match prove(app, account, password).await {
-        Ok(_) => Ok(()),
+    match guess::check(app, &LoginName::Nobody, account, password, origin).await {
+        Ok(proof) => {
+            proof.attempt.succeeded();
+            Ok(())
+        }
         Err(Error::WrongCredentials) => Err(Error::WrongCurrentPassword),
         Err(other) => Err(other),
     }

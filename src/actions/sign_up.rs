@@ -34,12 +34,20 @@ pub struct SignUp {
 ///
 /// # Errors
 ///
-/// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], or a password that the
-/// policy refuses.
+/// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], [`Error::TooMany`], or a
+/// password that the policy refuses.
 pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
     require_open(app)?;
     let password = policy::check(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
-    let hash = app.gate().hash(password).await?;
+    let attempt = app.throttle().register(origin.address, app.now())?;
+    let hash = match app.gate().hash(password).await {
+        Ok(hash) => hash,
+        Err(error) => {
+            attempt.is_void();
+            return Err(error);
+        }
+    };
+    attempt.stands();
     let mut new = blank(app, input.email, input.username, Some(hash));
     new.name = input.name.map(|name| name.as_str().to_owned());
     new.bio = input.bio.map(|bio| bio.as_str().to_owned());

@@ -6,6 +6,7 @@ mod database;
 mod errand;
 mod keys;
 mod lifetimes;
+mod throttle;
 pub mod transfer;
 
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,7 @@ use crate::guard::caches::Caches;
 use crate::guard::hash_gate::{GateSettings, HashGate};
 use crate::guard::jwt::Realm;
 use crate::guard::keyring::{Keyring, Purpose};
+use crate::guard::throttle::Throttle;
 use crate::mail::Mailer;
 use crate::secret::random;
 use crate::store::key_material::KeyMaterial;
@@ -72,6 +74,7 @@ struct Inner {
     purpose: Purpose,
     longest: ArcSwap<Lifetimes>,
     guard: Guard,
+    throttle: Arc<Throttle>,
     gate: HashGate,
     mailer: Mailer,
     errands: mpsc::Sender<Errand>,
@@ -114,7 +117,8 @@ impl App {
                 longest.access,
             ))
         });
-        let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches));
+        let throttle = Arc::new(throttle::open(&settings, &store, safe.is_shared()).await?);
+        let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches), Arc::clone(&throttle));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
         // What was rotated before the feed was followed was told to nobody here.
         let keys = safe.read(&store).await.map_err(|error| OpenError::of_store(&error))?;
@@ -134,6 +138,7 @@ impl App {
             purpose,
             longest: ArcSwap::from_pointee(longest),
             guard,
+            throttle,
             gate,
             mailer,
             errands,
@@ -244,6 +249,10 @@ impl App {
 
     pub(crate) fn guard(&self) -> &Guard {
         &self.0.guard
+    }
+
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.0.throttle
     }
 
     pub(crate) fn gate(&self) -> &HashGate {

@@ -126,8 +126,9 @@ fn explain(error: Error, subject: Subject<'_>) -> String {
             format!("{cause}: mend that, then try again; nothing was changed")
         }
         Error::Internal(cause) => format!("{cause}: this is a fault of doorward; nothing was changed"),
-        // These are for callers with credentials, and the operator needs none.
-        Error::Unauthenticated(_)
+        // These are for callers with credentials, and the operator needs none and is not limited.
+        Error::TooMany(_)
+        | Error::Unauthenticated(_)
         | Error::WrongCredentials
         | Error::WrongCurrentPassword
         | Error::ReauthenticationRequired

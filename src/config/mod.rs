@@ -27,7 +27,7 @@ pub use sections::{
 };
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
-pub use throttle::{Rate, Throttle};
+pub use throttle::Throttle;
 pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl, duration};
 
 use crate::domain::session::{Dialect, Lifetimes};

@@ -62,6 +62,9 @@ pub enum Error {
     /// A single-use or refresh token that is forged, used, ended or out of date.
     #[error("bad token")]
     BadToken,
+    /// Too many failures, or too many of what is asked for; not to be tried again before this long.
+    #[error("too many attempts")]
+    TooMany(Duration),
     /// No capacity now; try again after this long.
     #[error("busy")]
     Busy(Duration),

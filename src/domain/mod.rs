@@ -4,6 +4,7 @@ pub mod caller;
 pub mod common_passwords;
 pub mod error;
 pub mod id;
+pub mod limits;
 pub mod network;
 pub mod password;
 pub mod permission;

@@ -11,6 +11,7 @@ pub mod jwt;
 pub mod keyring;
 mod profile;
 mod signer;
+pub(crate) mod throttle;
 mod tokens;
 mod verify;
 

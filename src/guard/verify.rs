@@ -11,6 +11,7 @@ use super::feed;
 use super::jwt::AccessClaims;
 use super::keyring::Keyring;
 use super::profile::Profile;
+use super::throttle::Throttle;
 use super::tokens::TokenHash;
 use crate::clock::Timestamp;
 use crate::domain::caller::{Caller, Credential, Principal};
@@ -26,12 +27,13 @@ pub struct Guard {
     store: Store,
     keyring: Keyring,
     caches: Arc<Caches>,
+    throttle: Arc<Throttle>,
 }
 
 impl Guard {
     /// A guard whose caches `store` already tells of its commits.
-    pub(crate) const fn new(store: Store, keyring: Keyring, caches: Arc<Caches>) -> Self {
-        Self { store, keyring, caches }
+    pub(crate) const fn new(store: Store, keyring: Keyring, caches: Arc<Caches>, throttle: Arc<Throttle>) -> Self {
+        Self { store, keyring, caches, throttle }
     }
 
     /// Learns which sessions ended lately, and begins to follow what other processes change.
@@ -118,25 +120,30 @@ impl Guard {
         now: Timestamp,
     ) -> Result<(Caller, Option<Arc<Profile>>)> {
         if ApiTokenSecret::is_well_formed(token) {
-            return Ok((self.api_token(self.keyring.api_token_hash(token), now).await?, None));
+            return Ok((self.api_token(self.keyring.api_token_hash(token), address, now).await?, None));
         }
         if self.caches.keys_are_doubtful.load(Ordering::Acquire) {
             return Err(Error::Unavailable("the keys that were rotated cannot be read".to_owned()));
         }
         match self.access_token(token, now) {
             Ok(claims) => self.session(&claims).await.map(|(caller, user)| (caller, Some(user))),
-            Err(Unauthenticated::Malformed) => Ok((self.foreign_token(token, now).await?, None)),
+            Err(Unauthenticated::Malformed) => Ok((self.foreign_token(token, address, now).await?, None)),
             Err(reason) => Err(Error::Unauthenticated(reason)),
         }
     }
 
-    async fn api_token(&self, hash: TokenHash, now: Timestamp) -> Result<Caller> {
-        let hit = self
-            .caches
-            .tokens
-            .get_or_load(hash, || async { store::tokens::find_by_hash(&self.store.reads(), hash).await })
-            .await?
-            .ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+    async fn api_token(&self, hash: TokenHash, address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
+        let load = || async {
+            // Only what is not in memory can be a guess.
+            self.throttle.admit(address, now)?;
+            let found = store::tokens::find_by_hash(&self.store.reads(), hash).await?;
+            if found.is_none() {
+                self.throttle.failed_to_find(&hash, address, now);
+            }
+            Ok(found)
+        };
+        let hit = self.caches.tokens.get_or_load(hash, load).await?;
+        let hit = hit.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if hit.expires_at.is_some_and(|expires_at| now >= expires_at) {
             return Err(Error::Unauthenticated(Unauthenticated::Expired));
         }
@@ -147,7 +154,7 @@ impl Guard {
     }
 
     /// A token that is none of this server's forms: configured or imported. Few are known.
-    async fn foreign_token(&self, token: &str, now: Timestamp) -> Result<Caller> {
+    async fn foreign_token(&self, token: &str, address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
         let known = self
             .caches
             .foreign_tokens
@@ -164,7 +171,7 @@ impl Guard {
         if !known.contains(&hash) {
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
         }
-        self.api_token(hash, now).await
+        self.api_token(hash, address, now).await
     }
 
     /// The claims of an access token whose signature holds, now or at an earlier request.

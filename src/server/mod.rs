@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{first_admin, housekeeping, keys, recovery};
+use crate::actions::{failures, first_admin, housekeeping, keys, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -92,6 +92,7 @@ impl Running {
         let workers = vec![
             tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
             tokio::spawn(keys::follow(app.clone(), stopped.clone())),
+            tokio::spawn(failures::share(app.clone(), stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
         Ok(Self { app, address, listening, stop, workers })

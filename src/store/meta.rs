@@ -12,6 +12,8 @@ pub(crate) const LONGEST_LIFETIME: &str = "longest_lifetime";
 pub(crate) const LONGEST_SESSION: &str = "longest_session";
 /// The keys of all nodes, sealed.
 pub(crate) const KEYS: &str = "keys";
+/// What servers that share a database count failures under.
+pub(crate) const THROTTLE_KEY: &str = "throttle_key";
 /// When and where to all that is kept here was moved.
 pub(crate) const MOVED_TO: &str = "moved_to";
 

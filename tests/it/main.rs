@@ -23,4 +23,5 @@ mod sessions;
 mod source;
 mod storm;
 mod syncs;
+mod throttle;
 mod x_access_token;

@@ -121,8 +121,11 @@ impl Failure {
     }
 
     fn unavailable(wait: Duration) -> Self {
-        let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again");
-        Self(Box::new(answer::retry_after(*failure.0, wait)))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again").later(wait)
+    }
+
+    fn later(self, wait: Duration) -> Self {
+        Self(Box::new(answer::retry_after(*self.0, wait)))
     }
 
     fn with_cause(self, cause: String) -> Self {
@@ -146,6 +149,10 @@ impl Failure {
                 Self::new(StatusCode::BAD_REQUEST, &format!("{} already {fate}", subject(field)))
             }
             Error::LastAdministrator => Self::new(StatusCode::CONFLICT, "The last administrator cannot go"),
+            Error::TooMany(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait as long as Retry-After says")
+                    .later(wait)
+            }
             Error::Busy(wait) => Self::unavailable(wait),
             Error::Unavailable(cause) => Self::unavailable(Duration::from_secs(5)).with_cause(cause),
             Error::Internal(cause) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Server error").with_cause(cause),

@@ -40,7 +40,7 @@ impl Failure {
     /// What is wrong with the server stays what it is.
     pub(super) fn of_check(error: Error) -> Self {
         match error {
-            Error::Busy(_) | Error::Unavailable(_) | Error::Internal(_) => error.into(),
+            Error::TooMany(_) | Error::Busy(_) | Error::Unavailable(_) | Error::Internal(_) => error.into(),
             Error::Invalid(_)
             | Error::Unauthenticated(_)
             | Error::WrongCredentials
@@ -78,6 +78,10 @@ impl From<Error> for Failure {
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "not found"),
             Error::Taken(field) => Self::new(StatusCode::CONFLICT, format!("{field} is already taken")),
             Error::LastAdministrator => Self::new(StatusCode::CONFLICT, "the last administrator cannot go"),
+            Error::TooMany(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait as long as Retry-After says")
+                    .later(wait)
+            }
             Error::Busy(wait) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is busy; try again").later(wait)
             }

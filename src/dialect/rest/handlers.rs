@@ -100,7 +100,7 @@ pub(super) async fn forgot_password(State(app): State<App>, request: Request) ->
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let mut form = exchange.any_form()?;
     let email = form.required("email", Email::parse);
-    recovery::forgot_password(&app, form.finish(email)?)?;
+    recovery::forgot_password(&app, form.finish(email)?, &exchange.origin)?;
     Ok(message("If this address belongs to an account, a mail with a link is on its way."))
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn reset_password(State(app): State<App>, request: Request) -> 
     let password = form.password("password");
     let password = form.finish(password)?;
     let token = query_token(&exchange)?;
-    recovery::reset_password(&app, &token, password).await?;
+    recovery::reset_password(&app, &token, password, &exchange.origin).await?;
     Ok(message("The password has been reset. Log in with the new one."))
 }
 

@@ -1,5 +1,7 @@
 //! What rest looks like on the wire: its objects and its errors.
 
+use std::time::Duration;
+
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -153,6 +155,9 @@ pub(super) enum Wording {
     Logout,
 }
 
+/// After how long to come again where nothing better is known.
+const LATER: Duration = Duration::from_secs(5);
+
 /// An error on its way out: `{"code":401,"message":"…","error":"…"}`.
 #[derive(Debug)]
 pub(super) struct Failure(Response);
@@ -180,6 +185,10 @@ impl Failure {
         Self(FailureCause(cause).attach(Self::new(status, message).0))
     }
 
+    fn later(self, wait: Duration) -> Self {
+        Self(answer::retry_after(self.0, wait))
+    }
+
     pub(super) fn worded(error: Error, wording: Wording) -> Self {
         match error {
             Error::Invalid(faults) => Self::invalid(&faults),
@@ -197,14 +206,17 @@ impl Failure {
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "Not found"),
             Error::Taken(field) => Self::invalid(&[Fault { field, message: "is already taken".to_owned() }]),
             Error::LastAdministrator => Self::new(StatusCode::CONFLICT, "The last administrator cannot go"),
-            Error::Busy(wait) => Self(answer::retry_after(
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again").0,
-                wait,
-            )),
-            Error::Unavailable(cause) => Self(answer::retry_after(
-                Self::broken(StatusCode::SERVICE_UNAVAILABLE, "The server cannot do this now; try again", cause).0,
-                std::time::Duration::from_secs(5),
-            )),
+            Error::TooMany(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait as long as Retry-After says")
+                    .later(wait)
+            }
+            Error::Busy(wait) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again").later(wait)
+            }
+            Error::Unavailable(cause) => {
+                let message = "The server cannot do this now; try again";
+                Self::broken(StatusCode::SERVICE_UNAVAILABLE, message, cause).later(LATER)
+            }
             Error::Internal(cause) => Self::broken(StatusCode::INTERNAL_SERVER_ERROR, "Server error", cause),
         }
     }

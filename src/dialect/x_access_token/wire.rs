@@ -127,8 +127,11 @@ impl Failure {
     }
 
     fn unavailable(wait: Duration) -> Self {
-        let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again.");
-        Self(answer::retry_after(failure.0, wait))
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy; try again.").later(wait)
+    }
+
+    fn later(self, wait: Duration) -> Self {
+        Self(answer::retry_after(self.0, wait))
     }
 
     fn with_cause(self, cause: String) -> Self {
@@ -157,6 +160,10 @@ impl From<Error> for Failure {
             Error::NotFound => Self::new(StatusCode::NOT_FOUND, "Not found."),
             Error::Taken(field) => Self::invalid(&[Fault { field, message: "is already taken".to_owned() }]),
             Error::LastAdministrator => Self::new(StatusCode::CONFLICT, "The last administrator cannot go."),
+            Error::TooMany(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts; wait as long as Retry-After says.")
+                    .later(wait)
+            }
             Error::Busy(wait) => Self::unavailable(wait),
             Error::Unavailable(cause) => Self::unavailable(Duration::from_secs(5)).with_cause(cause),
             Error::Internal(cause) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Server error.").with_cause(cause),

@@ -6,6 +6,7 @@ use super::super::sessions::Standing;
 use super::*;
 use crate::domain::error::Error;
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::network::Network;
 use crate::domain::permission::Permissions;
 use crate::domain::project::{Counters, Project};
 use crate::domain::session::Dialect;
@@ -359,6 +360,52 @@ async fn values_and_events_are_kept() {
         assert_eq!(meta::find(&store.reads(), "name").await.unwrap().as_deref(), Some("two"));
         let unknown = write!(store, |tx| counters::hold(tx, "no such counter"));
         assert!(matches!(unknown, Err(Error::Internal(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_network_that_a_user_signs_in_from_is_noted_until_it_is_swept() {
+    on_each(async |place| {
+        let (store, ann, bob) = with_users(place).await;
+        let (here, there) = (Network::parse("192.0.2.1").unwrap(), Network::parse("2001:db8::/64").unwrap());
+        let note =
+            |at, stale| store.write(async move |tx: &Tx<'_>| known_networks::note(tx, ann, here, at, stale).await);
+        note(NOW, NOW).await.unwrap();
+        // Noted after that moment already.
+        note(later(60), NOW).await.unwrap();
+        let reads = store.reads();
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), Some(NOW));
+        note(later(60), later(1)).await.unwrap();
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), Some(later(60)));
+        assert_eq!(known_networks::find(&reads, ann, there).await.unwrap(), None);
+        assert_eq!(known_networks::find(&reads, bob, here).await.unwrap(), None);
+        assert_eq!(write!(store, |tx| known_networks::sweep(tx, later(60))).unwrap(), 0);
+        assert_eq!(write!(store, |tx| known_networks::sweep(tx, later(61))).unwrap(), 1);
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
+        note(NOW, NOW).await.unwrap();
+        assert!(write!(store, |tx| users::delete(tx, ann)).unwrap());
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failures_of_all_servers_add_up_until_they_are_forgotten() {
+    on_each(async |place| {
+        let store = place.open().await;
+        let add = |seconds, now| {
+            let later = Duration::from_secs(seconds);
+            store.write(async move |tx: &Tx<'_>| failures::add(tx, b"key", later, now).await)
+        };
+        assert_eq!(add(60, NOW).await.unwrap(), later(60));
+        assert_eq!(add(60, later(30)).await.unwrap(), later(120));
+        assert_eq!(add(60, later(500)).await.unwrap(), later(560), "what was forgotten counts no more");
+        assert_eq!(write!(store, |tx| failures::sweep(tx, later(560))).unwrap(), 0);
+        assert_eq!(write!(store, |tx| failures::sweep(tx, later(561))).unwrap(), 1);
+        add(60, NOW).await.unwrap();
+        write!(store, |tx| failures::delete(tx, b"key")).unwrap();
+        assert_eq!(add(1, NOW).await.unwrap(), later(1));
     })
     .await;
 }

@@ -7,16 +7,19 @@ use tokio_postgres::{Client, NoTls};
 
 use super::super::sql::{Described, Kind};
 use super::super::{
-    audit, changes, counters, mail_secrets, meta, postgres, projects, sessions, shares, sqlite, tokens, users,
+    audit, changes, counters, failures, known_networks, mail_secrets, meta, postgres, projects, sessions, shares,
+    sqlite, tokens, users,
 };
 use super::Place;
 use crate::clock::Timestamp;
 
 fn every_statement() -> impl Iterator<Item = &'static Described> {
-    let all: [&[Described]; 10] = [
+    let all: [&[Described]; 12] = [
         audit::ALL,
         changes::ALL,
         counters::ALL,
+        failures::ALL,
+        known_networks::ALL,
         mail_secrets::ALL,
         meta::ALL,
         projects::ALL,
@@ -85,7 +88,7 @@ async fn on_postgres_every_statement_has_the_parameters_and_columns_it_declares_
 fn every_sweep_has_the_same_end() {
     let end = format!("limit {})", super::super::SWEPT_AT_ONCE);
     let sweeps: Vec<_> = every_statement().filter(|statement| statement.name.starts_with("SWEEP")).collect();
-    assert_eq!(sweeps.len(), 5);
+    assert_eq!(sweeps.len(), 7);
     assert!(sweeps.iter().all(|sweep| sweep.text.ends_with(&end)));
 }
 

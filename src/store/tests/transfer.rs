@@ -82,6 +82,8 @@ impl Place {
              insert into projects values ({a}, {ann}, 'p', '', '', 'active', 1, 2, 3, 4, 5, 6, '{{}}', 7);
              insert into projects values ({b}, {zoe}, 'q', '', '', 'active', 1, 2, 3, 4, 5, 6, '{{}}', 7);
              insert into project_shares values ({a}, {zoe}), ({b}, {ann}), ({a}, {ann});
+             insert into known_networks values ({ann}, {b}, 5), ({zoe}, {b}, 6);
+             insert into failures values ({a}, 9), ({nothing}, 8);
              insert into audit_events (id, at, action, user_id, subject, address)
                  values (41, 1, 'x', {ann}, 's', null), (42, 2, 'y', null, '', '::1');
              insert into changes values (1, 'user', {ann}, 1), (2, 'keys', {nothing}, 2);

@@ -103,6 +103,15 @@ tables! {
         project_id Bytes,
         user_id Bytes,
     }
+    known_networks key 2 stays &[]; {
+        user_id Bytes,
+        network Bytes,
+        at Integer,
+    }
+    failures key 1 stays &[]; {
+        key Bytes,
+        due Integer,
+    }
     audit_events key 1 stays &[]; {
         id Integer,
         at Integer,

@@ -1,0 +1,374 @@
+//! How often somebody may fail. Decides in memory, before any password is hashed: for an account from one
+//! network, for a network, and for an account from everywhere. What is in flight counts as failed until
+//! it is known better, so that nobody gets more guesses by asking at once. One set of counters serves all
+//! dialects.
+
+mod shared;
+mod table;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+
+use self::shared::Tally;
+pub(crate) use self::shared::{SharedKey, Untold};
+use self::table::Table;
+use crate::clock::Timestamp;
+use crate::domain::error::{Error, Result};
+use crate::domain::id::UserId;
+use crate::domain::limits::{Limits, Rate};
+use crate::domain::network::Network;
+use crate::domain::user::{Email, LoginName};
+use crate::secret::random;
+
+/// How many keys of a kind are known at a time: 1 MiB at 16 bytes each, taken as it is used.
+const CELLS: usize = 65_536;
+/// A site is so many networks.
+const SITE_FACTOR: u32 = 10;
+/// A token that is not known counts once in this time, however often a client that was not told of its end
+/// shows it.
+const SAME_TOKEN: Duration = Duration::from_mins(10);
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    AccountNetwork,
+    Network,
+    Site,
+    Account,
+    Registration,
+    Mail,
+    MailRequest,
+}
+
+/// Limits failures; one for the whole process.
+pub(crate) struct Throttle(Option<Box<Counters>>);
+
+struct Counters {
+    key: hmac::Key,
+    exempt: Vec<Network>,
+    account_networks: Table,
+    networks: Table,
+    sites: Table,
+    accounts: Table,
+    registrations: Table,
+    mails: Table,
+    mail_requests: Table,
+    unknown_tokens: Table,
+    tally: Option<Tally>,
+}
+
+/// Whose password is guessed.
+#[derive(Clone, Copy)]
+pub(crate) enum Account<'a> {
+    /// A user, by whatever name.
+    User(UserId),
+    /// Nobody; under this name.
+    Unknown(&'a LoginName),
+}
+
+/// Whether an account is known on the network that a guess comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Familiarity {
+    /// It has not been asked.
+    Unasked,
+    /// It signed in there lately: what strangers elsewhere do is no matter.
+    Known,
+}
+
+/// Why a guess is not to be made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Too many failed for this account, all over: a network that it is known on would be let through.
+    OfAccount(Duration),
+    /// Too many failed from here.
+    OfNetwork(Duration),
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::OfAccount(wait) | Refusal::OfNetwork(wait) => Self::TooMany(wait),
+        }
+    }
+}
+
+/// An attempt that counts as failed unless it is said to be none. Dropped without a word, it stays one:
+/// whoever goes away before the answer has guessed all the same.
+pub(crate) struct Attempt<'t> {
+    counters: Option<&'t Counters>,
+    taken: Vec<(Kind, u64)>,
+    now: Timestamp,
+}
+
+impl Throttle {
+    /// With these limits.
+    pub(crate) fn new(limits: Limits, shared: Option<SharedKey>) -> Self {
+        let tally = shared.is_some().then(Tally::default);
+        let key = shared.map_or_else(random::<32>, SharedKey::into_bytes);
+        let small = CELLS / 4;
+        Self(Some(Box::new(Counters {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            account_networks: Table::new(limits.account_network, CELLS),
+            networks: Table::new(limits.network, CELLS),
+            sites: Table::new(limits.network.times(SITE_FACTOR), small),
+            accounts: Table::new(limits.account, CELLS),
+            registrations: Table::new(limits.registrations, small),
+            mails: Table::new(limits.mails, small),
+            mail_requests: Table::new(limits.mail_requests, small),
+            unknown_tokens: Table::new(Rate::once_in(SAME_TOKEN), small),
+            exempt: limits.exempt,
+            tally,
+        })))
+    }
+
+    /// Limits nothing.
+    pub(crate) const fn off() -> Self {
+        Self(None)
+    }
+
+    /// Begins a guess of an account's password.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], where nothing is counted.
+    pub(crate) fn guess(
+        &self,
+        account: Account<'_>,
+        familiarity: Familiarity,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Attempt<'_>, Refusal> {
+        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted(now)) };
+        let mut attempt = Attempt { counters: Some(counters), taken: Vec::with_capacity(4), now };
+        for (kind, key) in counters.network_keys(address) {
+            attempt.take(kind, key).map_err(Refusal::OfNetwork)?;
+        }
+        let Some(name) = account.name() else { return Ok(attempt) };
+        if let Some(address) = address {
+            let network = Network::of_client(address).to_bytes();
+            let key = counters.hash(Kind::AccountNetwork, &[&name, &network]);
+            attempt.take(Kind::AccountNetwork, key).map_err(Refusal::OfNetwork)?;
+        }
+        if familiarity == Familiarity::Unasked {
+            let key = counters.hash(Kind::Account, &[&name]);
+            attempt.take(Kind::Account, key).map_err(Refusal::OfAccount)?;
+        }
+        Ok(attempt)
+    }
+
+    /// Whether anything at all may be tried from an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub(crate) fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let Some(counters) = self.0.as_deref() else { return Ok(()) };
+        for (kind, key) in counters.network_keys(address) {
+            let wait = counters.table(kind).wait(key, now);
+            if !wait.is_zero() {
+                return Err(Error::TooMany(wait));
+            }
+        }
+        Ok(())
+    }
+
+    /// Something failed that was tried from an address.
+    pub(crate) fn failed(&self, address: Option<IpAddr>, now: Timestamp) {
+        let Some(counters) = self.0.as_deref() else { return };
+        for (kind, key) in counters.network_keys(address) {
+            counters.table(kind).add(key, now);
+            counters.note(kind, key);
+        }
+    }
+
+    /// A token was looked up, by its hash, and is not known. The same one from the same network counts once
+    /// in a while.
+    pub(crate) fn failed_to_find(&self, token: &[u8; 32], address: Option<IpAddr>, now: Timestamp) {
+        let (Some(counters), Some(client)) = (self.0.as_deref(), address) else { return };
+        let network = Network::of_client(client).to_bytes();
+        if counters.unknown_tokens.take(counters.hash(Kind::Network, &[token, &network]), now).is_ok() {
+            self.failed(address, now);
+        }
+    }
+
+    /// Counts a registration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub(crate) fn register(&self, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>> {
+        self.one(Kind::Registration, address, now)
+    }
+
+    /// Counts a request for a mail, from a network and to an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`], where neither is counted.
+    pub(crate) fn mail(&self, to: &Email, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+        let mut attempt = self.one(Kind::MailRequest, address, now)?;
+        if let Some(counters) = attempt.counters {
+            let key = counters.hash(Kind::Mail, &[to.canonical().as_bytes()]);
+            attempt.take(Kind::Mail, key).map_err(Error::TooMany)?;
+        }
+        attempt.stands();
+        Ok(())
+    }
+
+    fn one(&self, kind: Kind, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>> {
+        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted(now)) };
+        let mut attempt = Attempt { counters: Some(counters), taken: Vec::new(), now };
+        if let Some(network) = counters.limited_network(address) {
+            let key = counters.hash(kind, &[&network.to_bytes()]);
+            attempt.take(kind, key).map_err(Error::TooMany)?;
+        }
+        Ok(attempt)
+    }
+
+    /// What other nodes have to be told of; empty where there are none.
+    pub(crate) fn untold(&self) -> Vec<Untold> {
+        self.0.as_deref().and_then(|counters| counters.tally.as_ref()).map(Tally::take).unwrap_or_default()
+    }
+
+    /// How much later one more failure of a kind is forgotten, and within what time all are.
+    pub(crate) fn rate(&self, kind: Kind) -> Option<Rate> {
+        self.0.as_deref().map(|counters| counters.table(kind).rate())
+    }
+
+    /// Learns how long until what all nodes counted under a key is forgotten.
+    pub(crate) fn learn(&self, kind: Kind, key: u64, due: Duration, now: Timestamp) {
+        if let Some(counters) = self.0.as_deref() {
+            counters.table(kind).raise(key, due, now);
+        }
+    }
+}
+
+impl Account<'_> {
+    /// What it is counted under; none where nobody can have the name.
+    fn name(self) -> Option<Vec<u8>> {
+        let named = |kind: u8, name: &[u8]| [&[kind], name].concat();
+        Some(match self {
+            Self::User(id) => named(0, id.as_bytes()),
+            Self::Unknown(LoginName::Email(email)) => named(1, email.canonical().as_bytes()),
+            Self::Unknown(LoginName::Username(username)) => named(2, username.canonical().as_bytes()),
+            Self::Unknown(LoginName::Nobody) => return None,
+        })
+    }
+}
+
+impl Counters {
+    const fn table(&self, kind: Kind) -> &Table {
+        match kind {
+            Kind::AccountNetwork => &self.account_networks,
+            Kind::Network => &self.networks,
+            Kind::Site => &self.sites,
+            Kind::Account => &self.accounts,
+            Kind::Registration => &self.registrations,
+            Kind::Mail => &self.mails,
+            Kind::MailRequest => &self.mail_requests,
+        }
+    }
+
+    /// A key that nobody outside can choose.
+    fn hash(&self, kind: Kind, parts: &[&[u8]]) -> u64 {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&[kind as u8]);
+        for part in parts {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        let tag = context.sign();
+        let mut first = [0; 8];
+        first.copy_from_slice(&tag.as_ref()[..8]);
+        u64::from_be_bytes(first).max(1)
+    }
+
+    fn limited_network(&self, address: Option<IpAddr>) -> Option<Network> {
+        let address = address.filter(|address| !self.exempt.iter().any(|network| network.contains(*address)))?;
+        Some(Network::of_client(address))
+    }
+
+    fn network_keys(&self, address: Option<IpAddr>) -> impl Iterator<Item = (Kind, u64)> {
+        let network = self.limited_network(address);
+        let site = network.and(address).and_then(Network::of_site);
+        let network = network.map(|network| (Kind::Network, self.hash(Kind::Network, &[&network.to_bytes()])));
+        let site = site.map(|site| (Kind::Site, self.hash(Kind::Site, &[&site.to_bytes()])));
+        network.into_iter().chain(site)
+    }
+
+    fn note(&self, kind: Kind, key: u64) {
+        if let Some(tally) = &self.tally {
+            tally.failed(kind, key);
+        }
+    }
+}
+
+impl Attempt<'_> {
+    const fn uncounted(now: Timestamp) -> Self {
+        Self { counters: None, taken: Vec::new(), now }
+    }
+
+    /// Counts under one more key; where that may not be, under none.
+    fn take(&mut self, kind: Kind, key: u64) -> Result<(), Duration> {
+        let Some(counters) = self.counters else { return Ok(()) };
+        match counters.table(kind).take(key, self.now) {
+            Ok(()) => {
+                self.taken.push((kind, key));
+                Ok(())
+            }
+            Err(wait) => {
+                self.give_back();
+                Err(wait)
+            }
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(counters) = self.counters {
+            for (kind, key) in self.taken.drain(..) {
+                counters.table(kind).give_back(key, self.now);
+            }
+        }
+    }
+
+    /// It was no failure, nor a success: the server could not decide.
+    pub(crate) fn is_void(mut self) {
+        self.give_back();
+    }
+
+    /// The password was right: no failure, and what was mistyped before it from the same network is
+    /// forgotten.
+    pub(crate) fn succeeded(mut self) {
+        let Some(counters) = self.counters else { return };
+        for (kind, key) in &self.taken {
+            if *kind == Kind::AccountNetwork {
+                counters.table(*kind).clear(*key, self.now);
+                if let Some(tally) = &counters.tally {
+                    tally.cleared(*kind, *key);
+                }
+            }
+        }
+        self.taken.retain(|(kind, _)| *kind != Kind::AccountNetwork);
+        self.give_back();
+    }
+
+    /// It counts.
+    pub(crate) fn stands(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(counters) = self.counters {
+            for (kind, key) in self.taken.drain(..) {
+                counters.note(kind, key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
