@@ -57,10 +57,13 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes the configuration: defaults, but for where things are and what tokens are issued as.
+    /// Writes the configuration: defaults, but for where things are, what tokens are issued as, and that
+    /// all clients come from one address, which may have more in flight than one client would.
     pub(crate) fn configure(&self, listen: SocketAddr, more: &str) -> anyhow::Result<()> {
         let data = toml::Value::from(self.files().data().display().to_string());
-        let text = format!("listen = \"{listen}\"\npublic_url = \"http://load.test\"\ndata_dir = {data}\n{more}\n");
+        let text = format!(
+            "listen = \"{listen}\"\npublic_url = \"http://load.test\"\ndata_dir = {data}\n{more}\n[throttle]\nexempt = [\"127.0.0.1\"]\n"
+        );
         Ok(fs::write(self.files().config(), text)?)
     }
 

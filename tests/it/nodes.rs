@@ -3,6 +3,7 @@
 mod access;
 mod endings;
 mod failover;
+mod failures;
 mod faults;
 mod keys;
 mod load;
