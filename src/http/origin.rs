@@ -4,6 +4,7 @@
 //! believed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::http::HeaderName;
@@ -22,10 +23,27 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The origin of the request with this head.
 #[must_use]
 pub fn of(app: &App, parts: &Parts, dialect: Dialect) -> Origin {
+    warn_of_an_unnamed_proxy(app, parts);
     Origin {
         address: address(app, parts),
         user_agent: parts.headers.get(USER_AGENT).and_then(user_agent),
         dialect: Some(dialect),
+    }
+}
+
+/// Behind a proxy that was not named, all clients are one, and one of them could keep all others out. Said
+/// once: anybody may write that header.
+fn warn_of_an_unnamed_proxy(app: &App, parts: &Parts) {
+    static IS_SAID: AtomicBool = AtomicBool::new(false);
+    if app.settings().http.trusted_proxies.is_empty()
+        && parts.headers.contains_key(X_FORWARDED_FOR)
+        && !IS_SAID.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            peer = peer(parts).map(tracing::field::display),
+            "a request carries X-Forwarded-For, and http.trusted_proxies names no proxy: if this address is one, name \
+             it, or all clients count as one"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use reqwest::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, answer};
+use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer};
 
 const OTHER_PASSWORD: &str = "four red chairs, 1 lamp";
 const STATE: &str = "/api/auth/state";
@@ -528,7 +528,8 @@ async fn a_fault_of_the_server_says_no_more_than_that() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_server_says_when_to_come_again() {
-    let server = Server::start_with("[passwords]\nthreads = 1\nmax_wait = \"0s\"").await;
+    let settings = format!("{UNTHROTTLED}[passwords]\nthreads = 1\nmax_wait = \"0s\"");
+    let server = Server::start_with(&settings).await;
     let mut logins = tokio::task::JoinSet::new();
     for _ in 0..16 {
         logins.spawn(server.post(LOGIN).json(&json!({"username": "nobody", "password": PASSWORD})).send());

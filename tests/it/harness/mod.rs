@@ -30,6 +30,10 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Settings under which passwords are hashed one after the other, each for almost half a second.
 pub(crate) const SLOW_HASHES: &str = "[passwords]\niterations = 60\nthreads = 1\nmax_wait = \"60s\"\n";
 
+/// Settings under which nothing is limited: all that a test sends comes from one address. They end
+/// with a section of their own.
+pub(crate) const UNTHROTTLED: &str = "[throttle]\nenabled = false\n";
+
 const DATA_DIR: &str = "data";
 
 /// How long a request may take to the queue for hashes.
@@ -132,8 +136,9 @@ impl Server {
     /// Queues up some hashes, which with [`SLOW_HASHES`] keep whatever comes next waiting for five
     /// seconds.
     pub(crate) async fn queue_hashes(&self) {
-        let credentials = json!({"email": "nobody@example.com", "password": PASSWORD});
-        for _ in 0..12 {
+        for number in 0..12 {
+            // Of different names: of one, so many at once would be too many guesses.
+            let credentials = json!({"email": format!("nobody{number}@example.com"), "password": PASSWORD});
             tokio::spawn(self.post("/auth/login").json(&credentials).send());
         }
         tokio::time::sleep(ARRIVAL).await;

@@ -13,6 +13,13 @@ const WRONG: &str = "not the pass phrase";
 const TOLD: Duration = Duration::from_millis(2_500);
 
 impl Nodes {
+    /// So many that count failures.
+    fn limiting(count: usize) -> Self {
+        let mut nodes = Self::on_an_empty_database().with("DOORWARD_THROTTLE__ENABLED", "true");
+        nodes.add(count);
+        nodes
+    }
+
     async fn try_password(&self, node: usize, email: &str, password: &str) -> StatusCode {
         let request =
             self.request(node, Method::POST, "/auth/login").json(&json!({"email": email, "password": password}));
@@ -34,7 +41,7 @@ impl Nodes {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_on_one_node_counts_on_the_others() {
-    let nodes = Nodes::start(2);
+    let mut nodes = Nodes::limiting(2);
     nodes.register(0, "ann@example.com").await;
     assert_eq!(nodes.guesses(0, "ann@example.com", 15).await, 10);
     tokio::time::sleep(TOLD).await;
@@ -44,7 +51,6 @@ async fn what_fails_on_one_node_counts_on_the_others() {
     assert_eq!(nodes.guesses(1, "ann@example.com", 5).await, 0);
     assert_eq!(nodes.try_password(1, "ann@example.com", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS);
     // Also one that starts only now.
-    let mut nodes = nodes;
     nodes.add(1);
     assert_eq!(nodes.guesses(2, "ann@example.com", 1).await, 1);
     tokio::time::sleep(TOLD).await;
@@ -53,7 +59,7 @@ async fn what_fails_on_one_node_counts_on_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_signs_in_on_one_node_is_forgiven_on_all() {
-    let nodes = Nodes::start(2);
+    let nodes = Nodes::limiting(2);
     nodes.register(0, "ann@example.com").await;
     assert_eq!(nodes.guesses(0, "ann@example.com", 9).await, 9);
     tokio::time::sleep(TOLD).await;

@@ -7,7 +7,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use super::{assert_failure, fields, login, set_status, text, with_ann};
-use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, answer};
+use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer};
 
 /// All of an answer that can tell one cause from another.
 async fn whole(request: reqwest::RequestBuilder) -> (StatusCode, HeaderMap, String) {
@@ -145,7 +145,8 @@ async fn an_api_token_is_welcome_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_time_to_hash_says_when_to_come_again() {
-    let server = Server::start_with("[passwords]\nthreads = 1\nmax_wait = \"1ms\"").await;
+    let settings = format!("{UNTHROTTLED}[passwords]\nthreads = 1\nmax_wait = \"1ms\"");
+    let server = Server::start_with(&settings).await;
     let body = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
     let attempts = (0..24).map(|_| tokio::spawn(server.post("/auth/login").json(&body).send()));
     let mut busy = 0;
