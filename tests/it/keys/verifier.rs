@@ -1,4 +1,4 @@
-//! Another program than ours verifies our access tokens, with what is published and nothing else: PyJWT,
+//! Another program than ours verifies our access tokens, with what is published and nothing else: `PyJWT`,
 //! from Debian's packages.
 
 use std::io::Write as _;
@@ -26,12 +26,14 @@ const ISSUER: &str = "https://id.example.com";
 const AUDIENCE: &str = "https://api.example.com";
 
 struct Ground {
+    // In this order: the server ends before its directory goes.
     server: Process,
     _folder: TempDir,
 }
 
 impl Ground {
     fn with(settings: &[(&str, &str)]) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let launch = Launch::on(&folder.path().join("data"))
             .variable("DOORWARD_PUBLIC_URL", ISSUER)
@@ -48,7 +50,7 @@ impl Ground {
         body
     }
 
-    /// What PyJWT says of each token.
+    /// What `PyJWT` says of each token.
     fn verified(&self, tokens: &[&str]) -> Vec<Value> {
         self.verified_as(ISSUER, AUDIENCE, tokens)
     }
