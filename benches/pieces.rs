@@ -26,7 +26,7 @@ use doorward::domain::session::Dialect;
 use doorward::domain::token::{Algorithm, ApiTokenSecret};
 use doorward::domain::user::{Email, LoginName};
 use doorward::guard::jwt::{AccessClaims, Realm};
-use doorward::guard::keyring::{Keyring, Purpose};
+use doorward::guard::keyring::{Keyring, Purpose, Settling};
 use doorward::http::credential::{authorization, query};
 use doorward::secret::{ExposeSecret, Secret, random};
 use doorward::store::key_material::KeyMaterial;
@@ -267,7 +267,7 @@ fn signing(criterion: &mut Criterion) -> Result<()> {
 
 fn keyring(algorithm: Algorithm, now: Timestamp) -> Result<Keyring> {
     let realm = Realm { issuer: URL.to_owned(), audience: URL.to_owned() };
-    let purpose = Purpose { realm, settling: Duration::ZERO };
+    let purpose = Purpose { realm, settling: Settling::default() };
     Ok(Keyring::from_material(&KeyMaterial::generate(algorithm, now)?, &purpose)?)
 }
 

@@ -40,7 +40,7 @@ pub async fn sweep(app: &App) -> Result<bool> {
     if is_done {
         // It looks at all that is in memory: once is enough, after the last batch.
         app.guard().sweep(now);
-        keys::retire(app).await?;
+        keys::tend(app).await?;
     }
     Ok(!is_done)
 }

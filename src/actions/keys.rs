@@ -84,14 +84,41 @@ pub async fn reseal(app: &App, actor: &Actor, secret: ClusterSecret) -> Result<(
     app.reseal_keys(secret).await
 }
 
-/// Lets go of keys that nothing alive was made with.
+/// New keys where the current ones are as old as they may get, and none that nothing alive was made with.
 ///
 /// # Errors
 ///
 /// That the keys cannot be read or kept.
-pub async fn retire(app: &App) -> Result<()> {
-    let oldest = Oldest::of(app);
+pub async fn tend(app: &App) -> Result<()> {
     let keys = app.keys().await?;
+    match app.settings().tokens.rotate_after {
+        Some(age) if keys.is_as_old_as(app.now().minus(age)) => replace_old(app, &keys, age).await,
+        _ => retire(app, keys).await,
+    }
+}
+
+async fn replace_old(app: &App, keys: &KeyMaterial, age: Duration) -> Result<()> {
+    let (now, oldest) = (app.now(), Oldest::of(app));
+    let algorithm = keys.algorithm().unwrap_or(Algorithm::EdDsa);
+    // One for RS256 takes seconds to make, in which this thread has other work to do.
+    let made = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm, now)).await;
+    let key = made.ok().and_then(std::result::Result::ok);
+    let key = key.ok_or_else(|| Error::Internal("no key can be made".to_owned()))?;
+    let kid = key.kid.clone();
+    let kept = app.replace_keys(move |keys: KeyMaterial| {
+        // Another server may have been first.
+        let is_due = keys.is_as_old_as(now.minus(age));
+        let keys = if is_due { keys.with_root_key(now).with_signing_key(key) } else { keys };
+        Ok(keys.without_retired(oldest.signing, oldest.root))
+    });
+    if kept.await?.signing_keys.last().is_some_and(|key| key.kid == kid) {
+        tracing::info!(kid, "new keys take the place of the old ones, which are as old as tokens.rotate_after says");
+    }
+    Ok(())
+}
+
+async fn retire(app: &App, keys: KeyMaterial) -> Result<()> {
+    let oldest = Oldest::of(app);
     let (signing, root) = (keys.signing_keys.len(), keys.root_keys.len());
     let left = keys.without_retired(oldest.signing, oldest.root);
     if (left.signing_keys.len(), left.root_keys.len()) == (signing, root) {
@@ -105,20 +132,26 @@ pub async fn retire(app: &App) -> Result<()> {
 /// may be in wrong hands.
 pub async fn follow(app: App, mut stop: watch::Receiver<bool>) {
     let longest = app.settings().feed.max_staleness;
-    let mut unread_since: Option<Instant> = None;
+    let (mut unread_since, mut seen): (Option<Instant>, _) = (None, None);
     loop {
-        tokio::select! {
-            () = app.guard().keys_changed() => {}
+        let is_told = tokio::select! {
+            () = app.guard().keys_changed() => true,
             () = tokio::time::sleep(if unread_since.is_some() { RETRY } else { longest / LOOKS }) => {
                 // Of a rotation, a server that does not hear the feed would not hear either.
-                if unread_since.is_none() && app.guard().is_up_to_date() {
-                    continue;
-                }
+                unread_since.is_some() || !app.guard().is_up_to_date()
             }
             _ = stop.wait_for(|stop| *stop) => return,
+        };
+        // Whoever rotates may end between the file and the word of it.
+        let stamp = app.keys_stamp();
+        if !is_told && (stamp.is_none() || stamp == seen) {
+            continue;
         }
+        seen = stamp;
         match app.reload_keys().await {
             Ok(()) => unread_since = None,
+            // It was never left so by a rotation, which replaces the file as a whole.
+            Err(error) if !is_told => tracing::warn!(%error, "the key file was changed, and is passed over"),
             Err(error) => {
                 if unread_since.is_none() {
                     tracing::warn!(%error, "the keys cannot be read; the ones in memory are believed for a while");
@@ -141,8 +174,9 @@ struct Oldest {
 impl Oldest {
     fn of(app: &App) -> Self {
         let longest = app.longest_lifetimes();
-        let before = |lifetime| app.now().minus(lifetime + app.settling() + 2 * LEEWAY);
-        Self { signing: before(longest.access), root: before(longest.session) }
+        let before = |lifetime, settling| app.now().minus(lifetime + settling + 2 * LEEWAY);
+        let settling = app.settling();
+        Self { signing: before(longest.access, settling.signing), root: before(longest.session, settling.root) }
     }
 }
 
@@ -164,18 +198,16 @@ fn describe(app: &App, keys: &KeyMaterial) -> Vec<KeyInfo> {
         is_current: false,
     });
     let (mut root, mut signing): (Vec<_>, Vec<_>) = (root.collect(), signing.collect());
-    for list in [&mut root, &mut signing] {
-        settle(app, list);
-    }
+    settle(&mut root, app.settling().root, app.now());
+    settle(&mut signing, app.settling().signing, app.now());
     signing.into_iter().rev().chain(root.into_iter().rev()).collect()
 }
 
-/// The first key is used at once, each later one once every server has heard of it.
-fn settle(app: &App, keys: &mut [KeyInfo]) {
+/// The first key is used at once, each later one once all who have to know it do.
+fn settle(keys: &mut [KeyInfo], settling: Duration, now: Timestamp) {
     for key in keys.iter_mut().skip(1) {
-        key.used_from = key.created_at.plus(app.settling());
+        key.used_from = key.created_at.plus(settling);
     }
-    let now = app.now();
     if let Some(current) = keys.iter().rposition(|key| key.used_from <= now).or(Some(0)).and_then(|at| keys.get_mut(at))
     {
         current.is_current = true;

@@ -1,8 +1,10 @@
 //! Where the keys of this store are kept: beside an SQLite database in a file, in PostgreSQL sealed in
 //! a row. Made once, read again when they were rotated.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use super::{OpenError, Presence, data_dir};
 use crate::clock::Timestamp;
@@ -17,15 +19,45 @@ use crate::store::{self, Change, Store, Tx, key_seal};
 #[derive(Clone)]
 pub(super) enum KeySafe {
     /// A file in the data directory.
-    File(PathBuf),
+    File(KeyFile),
     /// A row that all nodes read.
     Row(ClusterSecret),
+}
+
+/// Another one after each change of the key file, which is replaced as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    file: u64,
+    changed: (i64, i64),
+}
+
+/// The key file of this database.
+#[derive(Clone)]
+pub(super) struct KeyFile {
+    pub(super) path: PathBuf,
+    /// What the keys in it are named, once they were matched with the database.
+    id: Arc<OnceLock<String>>,
+}
+
+impl KeyFile {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, id: Arc::default() }
+    }
+
+    fn read(&self) -> Result<KeyMaterial> {
+        let keys = read_file(&self.path)?;
+        if self.id.get().is_some_and(|id| *id != keys.file_id) {
+            // It was put there while this process ran.
+            return Err(Error::Unavailable(data_dir::foreign(&self.path).to_string()));
+        }
+        Ok(keys)
+    }
 }
 
 impl KeySafe {
     pub(super) fn of(settings: &Settings) -> Result<Self, OpenError> {
         match (&settings.database, &settings.cluster_secret) {
-            (Database::Sqlite(_), _) => Ok(Self::File(settings.data_dir.join(KEY_FILE))),
+            (Database::Sqlite(_), _) => Ok(Self::File(KeyFile::at(settings.data_dir.join(KEY_FILE)))),
             (Database::Postgres(_), Some(secret)) => Ok(Self::Row(secret.clone())),
             (Database::Postgres(_), None) => Err(OpenError::new("PostgreSQL needs a secret_file")),
         }
@@ -45,7 +77,11 @@ impl KeySafe {
         now: Timestamp,
     ) -> Result<KeyMaterial, OpenError> {
         let keys = match self {
-            Self::File(path) => data_dir::keys(path, store, algorithm, presence, now).await?,
+            Self::File(file) => {
+                let keys = data_dir::keys(&file.path, store, algorithm, presence, now).await?;
+                file.id.get_or_init(|| keys.file_id.clone());
+                keys
+            }
             Self::Row(secret) => shared(secret, store, algorithm, presence, now).await?,
         };
         // A command beside the server may not have its configuration: it changes no keys.
@@ -63,7 +99,7 @@ impl KeySafe {
     /// The keys as they are now.
     pub(super) async fn read(&self, store: &Store) -> Result<KeyMaterial> {
         match self {
-            Self::File(path) => read_file(path),
+            Self::File(file) => file.read(),
             Self::Row(secret) => {
                 let sealed = store::meta::find(&store.reads(), store::meta::KEYS).await?;
                 opened(sealed.as_deref(), secret)
@@ -71,10 +107,17 @@ impl KeySafe {
         }
     }
 
+    /// What tells the keys from those before at no cost, where there is such a thing.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let Self::File(KeyFile { path, .. }) = self else { return None };
+        let file = fs::metadata(path).ok()?;
+        Some(Stamp { file: file.ino(), changed: (file.mtime(), file.mtime_nsec()) })
+    }
+
     /// Held while the keys are replaced, where nothing else keeps two from it.
     pub(super) fn lock(&self) -> Result<Option<File>> {
         match self {
-            Self::File(path) => data_dir::alone(path).map(Some),
+            Self::File(file) => data_dir::alone(&file.path).map(Some),
             Self::Row(_) => Ok(None),
         }
     }
@@ -86,9 +129,9 @@ impl KeySafe {
         change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
     ) -> Result<KeyMaterial> {
         match self {
-            Self::File(path) => {
-                let keys = change(read_file(path)?)?;
-                key_file::write(path, &keys).map_err(|error| Error::Unavailable(error.to_string()))?;
+            Self::File(file) => {
+                let keys = change(file.read()?)?;
+                key_file::write(&file.path, &keys).map_err(|error| Error::Unavailable(error.to_string()))?;
                 let tell = async |tx: &Tx<'_>| {
                     tx.record(Change::Keys);
                     Ok(())

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
-use self::keys::KeySafe;
+use self::keys::{KeySafe, Stamp};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 pub use crate::config::{ClusterSecret, Registration, SuperUser};
@@ -27,8 +27,9 @@ use crate::domain::session::Lifetimes;
 use crate::guard::Guard;
 use crate::guard::caches::Caches;
 use crate::guard::hash_gate::{GateSettings, HashGate};
+use crate::guard::jwk;
 use crate::guard::jwt::Realm;
-use crate::guard::keyring::{Keyring, Purpose};
+use crate::guard::keyring::{Keyring, Purpose, Settling};
 use crate::guard::throttle::Throttle;
 use crate::mail::Mailer;
 use crate::secret::random;
@@ -194,7 +195,7 @@ impl App {
     }
 
     /// How old a new key is before it is used.
-    pub(crate) fn settling(&self) -> Duration {
+    pub(crate) fn settling(&self) -> Settling {
         self.0.purpose.settling
     }
 
@@ -205,6 +206,11 @@ impl App {
     /// That they cannot be read.
     pub(crate) async fn keys(&self) -> Result<KeyMaterial> {
         self.0.safe.read(&self.0.store).await
+    }
+
+    /// What tells the keys as they are kept from those before; `None` where one would have to read them.
+    pub(crate) fn keys_stamp(&self) -> Option<Stamp> {
+        self.0.safe.stamp()
     }
 
     /// Goes on with the keys as they are kept now.
@@ -311,7 +317,9 @@ fn purpose(settings: &Settings, public_url: &str, keys: &KeyMaterial, safe: &Key
         _ => public_url.to_owned(),
     };
     let realm = Realm { issuer: settings.issuer(&name).to_owned(), audience: settings.audience(&name).to_owned() };
-    // A server that has not heard of changes for longer than this believes nothing in memory.
-    let settling = if safe.is_shared() { 2 * settings.feed.max_staleness } else { Duration::ZERO };
-    Purpose { realm, settling }
+    // A server that has not heard of changes for longer than half of this believes nothing in memory.
+    let heard = 2 * settings.feed.max_staleness;
+    let root = if safe.is_shared() { heard } else { Duration::ZERO };
+    // Who verifies elsewhere may have read what is published just before the last server heard.
+    Purpose { realm, settling: Settling { root, signing: heard + jwk::MAX_AGE } }
 }

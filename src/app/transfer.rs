@@ -5,7 +5,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::keys::{self, KeySafe};
+use super::keys::{self, KeyFile, KeySafe};
 use super::{OpenError, data_dir, database};
 use crate::clock::Timestamp;
 use crate::config::{Database, Settings};
@@ -96,7 +96,7 @@ pub async fn transfer(
 /// The last steps, once the database is complete at its new place. The key file comes behind it: without
 /// a database it would be taken for that of an empty store.
 async fn leave(old: Side, safe: &KeySafe, keys: &KeyMaterial) -> Result<(), OpenError> {
-    if let KeySafe::File(path) = safe {
+    if let KeySafe::File(KeyFile { path, .. }) = safe {
         key_file::write(path, keys).map_err(OpenError::new)?;
     }
     Ok(old.commit().await?)
@@ -172,7 +172,7 @@ fn folder(settings: &Settings) -> Option<PathBuf> {
 }
 
 fn safe_at(settings: &Settings, folder: Option<&Path>) -> Result<KeySafe, OpenError> {
-    folder.map_or_else(|| KeySafe::of(settings), |folder| Ok(KeySafe::File(folder.join(KEY_FILE))))
+    folder.map_or_else(|| KeySafe::of(settings), |folder| Ok(KeySafe::File(KeyFile::at(folder.join(KEY_FILE)))))
 }
 
 /// Makes the directory where there is none. One that is there may be used for other things: its mode is
@@ -194,7 +194,7 @@ fn prepare(folder: &Path, keys: &KeyMaterial) -> Result<(), OpenError> {
 /// The keys, where they belong to this database.
 async fn keys_of(side: &Side, safe: &KeySafe) -> Result<KeyMaterial, OpenError> {
     match safe {
-        KeySafe::File(path) => {
+        KeySafe::File(KeyFile { path, .. }) => {
             let keys = keys::read_file(path).map_err(OpenError::new)?;
             match side.meta(meta::KEY_FILE).await? {
                 Some(known) if known == keys.file_id => Ok(keys),

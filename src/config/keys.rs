@@ -153,6 +153,7 @@ const KEYS: &[Key] = {
         key("tokens.algorithm", Text, "EdDSA", "What signs access tokens: `EdDSA`, `ES256` or `RS256`."),
         unset("tokens.issuer", Text, "The `iss` of access tokens. Not set: `public_url`; where that is not set either, on PostgreSQL a name that all nodes have in common."),
         unset("tokens.audience", Text, "The `aud` of access tokens. Not set: the issuer."),
+        key("tokens.rotate_after", Text, "90d", "How old the keys of access and refresh tokens get before new ones take their place, by themselves and without a refused token; `never` leaves that to `doorward keys rotate`."),
         key("sessions.rotation_grace", Text, "30s", "For this long a refresh token that was just used gives the same new one again."),
         key("iron.enabled", Boolean, "true", "Whether the IronAuth API is served."),
         key("iron.prefix", Text, "", "A path before its routes, such as `/iron`."),

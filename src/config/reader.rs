@@ -79,15 +79,16 @@ impl Reader {
 
     /// A length of time within `range`.
     pub(super) fn duration(&mut self, name: &str, range: RangeInclusive<Duration>) -> Duration {
+        self.required(name, |value| span(value, &range))
+    }
+
+    /// A length of time within `range`, or the word that says that there is none.
+    pub(super) fn duration_or(&mut self, name: &str, range: RangeInclusive<Duration>, none: &str) -> Option<Duration> {
         self.required(name, |value| {
-            if value.is_integer() || value.is_float() {
-                return Err("a bare number has no unit: write a text such as \"30s\", \"15m\" or \"24h\"".to_owned());
+            if value.as_str() == Some(none) {
+                return Ok(None);
             }
-            let span = duration(text(value)?)?;
-            if range.contains(&span) {
-                return Ok(span);
-            }
-            Err(format!("must be from {} to {}", duration_text(*range.start()), duration_text(*range.end())))
+            span(value, &range).map(Some).map_err(|mend| format!("{mend}; or {none:?}"))
         })
     }
 
@@ -132,6 +133,17 @@ impl Reader {
             parse(&default).expect("the default of every key is valid")
         })
     }
+}
+
+fn span(value: &Value, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    if value.is_integer() || value.is_float() {
+        return Err("a bare number has no unit: write a text such as \"30s\", \"15m\" or \"24h\"".to_owned());
+    }
+    let span = duration(text(value)?)?;
+    if range.contains(&span) {
+        return Ok(span);
+    }
+    Err(format!("must be from {} to {}", duration_text(*range.start()), duration_text(*range.end())))
 }
 
 fn text(value: &Value) -> Result<&str, String> {

@@ -16,6 +16,9 @@ const DAY: Duration = Duration::from_hours(24);
 const LIFETIME: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY.saturating_mul(366);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
+/// A key is published for minutes before it is used, and whoever wants new ones by the hour has that too.
+const KEY_AGE: RangeInclusive<Duration> = Duration::from_hours(1)..=DAY.saturating_mul(3660);
+
 /// Who may sign up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
@@ -68,6 +71,8 @@ pub struct Tokens {
     pub issuer: Option<String>,
     /// Their `aud`; the issuer where absent.
     pub audience: Option<String>,
+    /// How old the keys get before new ones are made; `None` where that is done by hand.
+    pub rotate_after: Option<Duration>,
 }
 
 impl Tokens {
@@ -77,6 +82,7 @@ impl Tokens {
             algorithm: reader.text("tokens.algorithm", |text| choice(text, &words)),
             issuer: reader.optional("tokens.issuer", some_text),
             audience: reader.optional("tokens.audience", some_text),
+            rotate_after: reader.duration_or("tokens.rotate_after", KEY_AGE, "never"),
         }
     }
 }

@@ -45,6 +45,7 @@ fn without_any_source_the_defaults_hold() {
     assert!(settings.iron.dialect.query_token && !settings.rest.query_token && !settings.iron.reveal_tokens);
     let rest = settings.lifetimes(Dialect::Rest);
     assert_eq!((rest.access, rest.session), (Duration::from_mins(15), Duration::from_hours(720)));
+    assert_eq!(settings.tokens.rotate_after, Some(Duration::from_hours(90 * 24)));
     let iron = settings.lifetimes(Dialect::Iron);
     assert_eq!((iron.access, iron.session), (Duration::from_hours(24), Duration::from_hours(24)));
     assert_eq!(settings.audience("https://id.example"), "https://id.example");
@@ -172,6 +173,9 @@ fn bad_values_are_refused_with_their_mend() {
         ("[passwords]\niterations = 1", "from 2 to"),
         ("[passwords]\nmax_wait = 2", "has no unit"),
         ("[tokens]\nalgorithm = 'HS256'", "\"EdDSA\", \"ES256\", \"RS256\""),
+        ("[tokens]\nrotate_after = '30m'", "from 1h to 3660d; or \"never\""),
+        ("[tokens]\nrotate_after = 'nevre'", "such as \"30s\"; or \"never\""),
+        ("[tokens]\nrotate_after = 0", "has no unit"),
         ("[rest]\naccess_lifetime = '0s'", "from 1s to 366d"),
         ("[rest]\naccess_lifetime = '31d'", "must not be longer than the session_lifetime"),
         ("[rest]\nprefix = 'rest/'", "must begin with a slash"),
@@ -188,6 +192,7 @@ fn bad_values_are_refused_with_their_mend() {
         assert!(told.contains("doorward.toml"), "{told}");
     }
     assert!(load("[log]\nlevel = 'warn,doorward=debug'", &[]).is_ok());
+    assert_eq!(load("[tokens]\nrotate_after = 'never'", &[]).unwrap().tokens.rotate_after, None);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::SessionId;
 use crate::domain::token::{RefreshClaims, RefreshToken};
+use crate::guard::jwk::KeySet;
 use crate::guard::jwt::{self, AccessClaims, Realm};
 use crate::guard::signer::Signer;
 use crate::secret::{Secret, random};
@@ -57,9 +58,17 @@ pub struct Keyring(Arc<ArcSwap<Keys>>);
 pub struct Purpose {
     /// What access tokens are issued as and for.
     pub realm: Realm,
-    /// How old a key is before it is used, where there is another: until then, every server has heard
-    /// of it.
-    pub settling: Duration,
+    /// How old a key is before it is used.
+    pub settling: Settling,
+}
+
+/// How old a key is before it is used, where there is another: until then, all who have to know it do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settling {
+    /// Of a root key: every server.
+    pub root: Duration,
+    /// Of a signing key: every server, and whoever keeps the published keys for as long as that is allowed.
+    pub signing: Duration,
 }
 
 struct Keys {
@@ -73,6 +82,7 @@ struct Keys {
     signers: Vec<Signer>,
     /// From when on each of them signs.
     signs_from: Vec<Timestamp>,
+    key_set: Arc<KeySet>,
     realm: Realm,
 }
 
@@ -105,6 +115,12 @@ impl Keyring {
     /// Tells the present keys from those before and after.
     pub(super) fn number(&self) -> u64 {
         self.0.load().number
+    }
+
+    /// What others verify access tokens with: the public half of each key that vouches for any, or soon will.
+    #[must_use]
+    pub fn key_set(&self) -> Arc<KeySet> {
+        Arc::clone(&self.0.load().key_set)
     }
 
     /// What an API token is kept and looked up as. Its key never rotates, or every API token
@@ -207,22 +223,23 @@ impl Keys {
         let mut refresh = Vec::with_capacity(material.root_keys.len());
         for root in material.root_keys.iter().rev() {
             let key = mac_key(root.secret.expose(), REFRESH_LABEL).map_err(incomplete)?;
-            refresh.push(RefreshKey { id: root.id, from: root.created_at.plus(purpose.settling), key });
+            refresh.push(RefreshKey { id: root.id, from: root.created_at.plus(purpose.settling.root), key });
         }
         let mut signers = Vec::with_capacity(material.signing_keys.len());
         let mut signs_from = Vec::with_capacity(material.signing_keys.len());
         for key in material.signing_keys.iter().rev() {
             let (kid, algorithm) = (&key.kid, key.algorithm.as_str());
             signers.push(Signer::parse(key).map_err(|_| UnusableKeys::Signing { kid: kid.clone(), algorithm })?);
-            signs_from.push(key.created_at.plus(purpose.settling));
+            signs_from.push(key.created_at.plus(purpose.settling.signing));
         }
         if signers.is_empty() || refresh.is_empty() {
             return Err(UnusableKeys::Incomplete);
         }
         let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
         let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
+        let key_set = Arc::new(KeySet::of(&signers).map_err(|_| UnusableKeys::Incomplete)?);
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { number, refresh, lookup, sealing, signers, signs_from, realm: purpose.realm.clone() })
+        Ok(Self { number, refresh, lookup, sealing, signers, signs_from, key_set, realm: purpose.realm.clone() })
     }
 
     fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
@@ -273,13 +290,13 @@ mod tests {
         KeyMaterial::generate(Algorithm::EdDsa, NOW).unwrap()
     }
 
-    fn purpose(settling: Duration) -> Purpose {
+    fn purpose(settling: Settling) -> Purpose {
         let realm = Realm { issuer: "https://auth.example".to_owned(), audience: "doorward".to_owned() };
         Purpose { realm, settling }
     }
 
     fn ring_of(material: &KeyMaterial) -> Keyring {
-        Keyring::from_material(material, &purpose(Duration::ZERO)).unwrap()
+        Keyring::from_material(material, &purpose(Settling::default())).unwrap()
     }
 
     fn ring() -> Keyring {
@@ -399,18 +416,23 @@ mod tests {
 
     #[test]
     fn a_new_key_is_used_once_every_server_has_heard_of_it() {
-        let settling = Duration::from_secs(20);
+        let settling = Settling { root: Duration::from_secs(20), signing: Duration::from_secs(320) };
         let old = material();
         let made = NOW.plus(Duration::from_hours(1));
         let keys =
             old.clone().with_signing_key(SigningKey::generate(Algorithm::EdDsa, made).unwrap()).with_root_key(made);
         let behind = ring_of(&old);
         let ring = Keyring::from_material(&keys, &purpose(settling)).unwrap();
-        for (at, is_new) in [(made, false), (made.plus(settling), true)] {
+        for (seconds, signing, root) in [(0, 1, 1), (19, 1, 1), (20, 1, 2), (319, 1, 2), (320, 2, 2)] {
+            let at = made.plus(Duration::from_secs(seconds));
             let issued = AccessClaims { issued_at: at, expires_at: at.plus(Duration::from_mins(15)), ..claims() };
-            assert_eq!(behind.verify(&ring.sign(&issued).unwrap(), at).is_err(), is_new);
-            assert_eq!(ring.current_root_id(at), if is_new { 2 } else { 1 });
+            let token = ring.sign(&issued).unwrap();
+            assert_eq!(behind.verify(&token, at).is_err(), signing == 2, "{seconds}");
+            assert!(ring.verify(&token, at).is_ok());
+            assert_eq!(ring.current_root_id(at), root, "{seconds}");
         }
+        let published = String::from_utf8(ring.key_set().document.to_vec()).unwrap();
+        assert!(keys.signing_keys.iter().all(|key| published.contains(&key.kid)), "from the first moment: {published}");
         let alone = Keyring::from_material(&material(), &purpose(settling)).unwrap();
         assert_eq!(alone.current_root_id(NOW), 1, "the only key is used at once");
         assert!(alone.sign(&claims()).is_ok());
@@ -442,7 +464,7 @@ mod tests {
     fn keys_that_are_not_what_they_say_are_named() {
         let mut keys = material();
         keys.signing_keys[0].algorithm = Algorithm::Rs256;
-        let purpose = purpose(Duration::ZERO);
+        let purpose = purpose(Settling::default());
         let message = Keyring::from_material(&keys, &purpose).err().unwrap().to_string();
         assert!(message.starts_with(&format!("signing key {} is no RS256", keys.signing_keys[0].kid)), "{message}");
         let mut keys = material();

@@ -7,6 +7,7 @@ mod feed;
 mod fingerprint;
 mod freshness;
 pub mod hash_gate;
+pub mod jwk;
 pub mod jwt;
 pub mod keyring;
 mod profile;

@@ -29,7 +29,7 @@ impl Pair {
         })
     }
 
-    fn public_key(&self) -> Result<ParsedPublicKey, KeyRejected> {
+    fn verifier(&self) -> Result<ParsedPublicKey, KeyRejected> {
         match self {
             Self::EdDsa(pair) => ParsedPublicKey::new(&ED25519, pair.public_key()),
             Self::Es256(pair) => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()),
@@ -38,23 +38,43 @@ impl Pair {
     }
 }
 
+/// What of a key is no secret, in the numbers that others verify with, most significant byte first.
+pub(super) enum PublicKey<'s> {
+    /// The public key of RFC 8032.
+    Ed25519(&'s [u8]),
+    /// A point, in coordinates of full length.
+    P256 {
+        /// The first coordinate.
+        x: &'s [u8],
+        /// The second one.
+        y: &'s [u8],
+    },
+    /// Without leading zeros.
+    Rsa {
+        /// The modulus.
+        n: &'s [u8],
+        /// The exponent.
+        e: &'s [u8],
+    },
+}
+
 /// A signing key, ready for use.
 pub(super) struct Signer {
     kid: String,
     algorithm: Algorithm,
     header: String,
     pair: Pair,
-    public_key: ParsedPublicKey,
+    verifier: ParsedPublicKey,
 }
 
 impl Signer {
     pub(super) fn parse(key: &SigningKey) -> Result<Self, KeyRejected> {
         let pair = Pair::parse(key.algorithm, key.pkcs8.expose())?;
-        let public_key = pair.public_key()?;
+        let verifier = pair.verifier()?;
         // A kid is letters and digits, so nothing needs escaping.
         let header = format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{}"}}"#, key.algorithm.as_str(), key.kid);
         let header = URL_SAFE_NO_PAD.encode(header);
-        Ok(Self { kid: key.kid.clone(), algorithm: key.algorithm, header, pair, public_key })
+        Ok(Self { kid: key.kid.clone(), algorithm: key.algorithm, header, pair, verifier })
     }
 
     /// The key's name.
@@ -88,14 +108,32 @@ impl Signer {
 
     /// Whether `signature` is this key's over `message`.
     pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.public_key.verify_sig(message, signature).is_ok()
+        self.verifier.verify_sig(message, signature).is_ok()
+    }
+
+    /// What others verify this key's signatures with.
+    pub(super) fn public_key(&self) -> PublicKey<'_> {
+        match &self.pair {
+            Pair::EdDsa(pair) => PublicKey::Ed25519(pair.public_key().as_ref()),
+            Pair::Es256(pair) => {
+                // The uncompressed form of SEC 1: a byte that says so, then two coordinates of one length.
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                PublicKey::P256 { x, y }
+            }
+            Pair::Rs256(pair) => {
+                let key = pair.public_key();
+                let (n, e) = (key.modulus(), key.exponent());
+                PublicKey::Rsa { n: n.big_endian_without_leading_zero(), e: e.big_endian_without_leading_zero() }
+            }
+        }
     }
 
     /// The public key as others would be given it (`SubjectPublicKeyInfo`, DER).
     #[cfg(test)]
     pub(super) fn public_key_der(&self) -> Vec<u8> {
         use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-        let der: PublicKeyX509Der<'_> = self.public_key.as_der().unwrap();
+        let der: PublicKeyX509Der<'_> = self.verifier.as_der().unwrap();
         der.as_ref().to_vec()
     }
 }

@@ -75,6 +75,12 @@ impl Guard {
         }
     }
 
+    /// Whether the keys in memory are believed to be the ones that are kept.
+    #[must_use]
+    pub fn trusts_keys(&self) -> bool {
+        !self.caches.keys_are_doubtful.load(Ordering::Acquire)
+    }
+
     /// Forgets what no access token can name any more.
     pub fn sweep(&self, now: Timestamp) {
         self.caches.ended_sessions.sweep(now);
@@ -122,7 +128,7 @@ impl Guard {
         if ApiTokenSecret::is_well_formed(token) {
             return Ok((self.api_token(self.keyring.api_token_hash(token), address, now).await?, None));
         }
-        if self.caches.keys_are_doubtful.load(Ordering::Acquire) {
+        if !self.trusts_keys() {
             return Err(Error::Unavailable("the keys that were rotated cannot be read".to_owned()));
         }
         match self.access_token(token, now) {

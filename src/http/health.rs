@@ -17,10 +17,13 @@ pub fn router(app: &App) -> Router {
     Router::new()
         .route("/healthz", get(async || answer::json(StatusCode::OK, &json!({"status": "alive"}))))
         .route("/readyz", get(readyz).with_state(app.clone()))
-        .method_not_allowed_fallback(async || {
-            let detail = "this path does not take this method; see Allow";
-            problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", detail)
-        })
+        .method_not_allowed_fallback(wrong_method)
+}
+
+/// The answer to a method that one of these paths does not take.
+pub(super) async fn wrong_method() -> Response {
+    let detail = "this path does not take this method; see Allow";
+    problem(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", detail)
 }
 
 /// The schema was brought up before the first connection was taken; what is left to ask is the

@@ -10,6 +10,7 @@ pub mod form;
 pub mod headers;
 pub mod health;
 pub mod json;
+pub mod key_set;
 pub mod linger;
 pub mod mount;
 pub mod origin;

@@ -17,7 +17,7 @@ use crate::dialect;
 use crate::http::body::BodyLimits;
 use crate::http::linger::linger;
 use crate::http::request_log::RequestLog;
-use crate::http::{cors, headers, health};
+use crate::http::{cors, headers, health, key_set};
 
 /// What answers on paths without a route: the dialect that owns them, by prefix.
 struct Owner {
@@ -28,7 +28,7 @@ struct Owner {
 
 /// All that the server answers: the routes, and the shortcuts to some of them.
 pub(super) fn front(app: &App) -> anyhow::Result<Front> {
-    let mut router = health::router(app);
+    let mut router = health::router(app).merge(key_set::router(app));
     let (mut owners, mut shortcuts) = (Vec::new(), Shortcuts::default());
     for mount in dialect::all(app) {
         let settings = app.settings().dialect(mount.dialect);

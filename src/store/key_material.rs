@@ -162,6 +162,12 @@ impl KeyMaterial {
         self.signing_keys.last().map(|key| key.algorithm)
     }
 
+    /// Whether the newest signing key was made at `moment` or before.
+    #[must_use]
+    pub fn is_as_old_as(&self, moment: Timestamp) -> bool {
+        self.signing_keys.last().is_some_and(|key| key.created_at <= moment)
+    }
+
     /// These keys with a new current signing key; the old ones still verify.
     #[must_use]
     pub fn with_signing_key(mut self, key: SigningKey) -> Self {

@@ -20,7 +20,7 @@ const PLANTED: &str = "planted";
 const USER_PASSWORD: &str = "planted pass phrase";
 
 /// Requests that carry a secret in every place that a request has, with the templates of their routes.
-const REQUESTS: [(&str, &str, &str); 16] = [
+const REQUESTS: [(&str, &str, &str); 17] = [
     ("POST", "/auth?oauth=planted&token=planted", "/auth"),
     ("POST", "/auth/login?planted=planted", "/auth/login"),
     ("POST", "/auth/reset-password?token=planted", "/auth/reset-password"),
@@ -37,6 +37,7 @@ const REQUESTS: [(&str, &str, &str); 16] = [
     ("PLANTED", "/1/users/planted", "/1/users/{user}"),
     ("PLANTED", "/planted", "unmatched"),
     ("GET", "/healthz?planted", "/healthz"),
+    ("GET", "/.well-known/jwks.json?planted", "/.well-known/jwks.json"),
 ];
 
 async fn ask(program: &Program, method: &str, path: &str) -> Response {

@@ -12,6 +12,7 @@ mod harness;
 mod house;
 mod imports;
 mod iron;
+mod keys;
 mod logs;
 mod migrate;
 mod nodes;

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doorward::app::App;
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
 use doorward::server::{Running, Start};
@@ -94,6 +95,11 @@ impl Server {
     /// The server's own database, to see and to change what no endpoint does.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// What the server runs, for what it does by itself now and then, and what an operator does beside it.
+    pub(crate) fn app(&self) -> &App {
+        self.running.as_ref().expect("the server runs").app()
     }
 
     /// Ends the server in good order.

@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use doorward::actions::housekeeping;
+use doorward::actions::keys::{self, Rotation};
+use doorward::clock::Clock;
+use doorward::config::{Settings, Sources};
+use doorward::domain::caller::Caller;
+use doorward::server::{Running, Start};
+use futures_util::future::join_all;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::{KNOWN_WITHIN, Nodes, Tokens};
-use crate::harness::answer;
-
-/// The name of the key that signed an access token.
-fn kid(access: &str) -> String {
-    let header = URL_SAFE_NO_PAD.decode(access.split('.').next().unwrap()).unwrap();
-    serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
-}
+use super::{KNOWN_WITHIN, Nodes, PUBLIC_URL, Tokens};
+use crate::harness::{PASSWORD, answer};
+use crate::keys::{PATH, kid, kids};
 
 /// Refreshes on one node and shows the access token to the other two, again and again.
 async fn go_on(client: Client, bases: [String; 3], mut tokens: Tokens, stop: Arc<AtomicBool>, asked: Arc<AtomicUsize>) {
@@ -51,24 +51,143 @@ async fn keys_are_rotated_under_load_without_one_refused_token() {
     }
     let listed: Value = serde_json::from_str(&nodes.command(&["keys", "rotate", "--json"])).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 4, "two of each: {listed}");
-    let (old, begun) = (kid(&first.access), Instant::now());
-    assert_eq!(kid(&nodes.login(1, "ann@example.com").await.access), old, "not before every node has heard");
-    while kid(&nodes.login(0, "ann@example.com").await.access) == old {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the new key is not used");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    let (old, rotated) = (kid(&first.access), Instant::now());
+    for (node, base) in bases.iter().enumerate() {
+        while published(&nodes.client, base).await.len() < 2 {
+            assert!(rotated.elapsed() < KNOWN_WITHIN, "node {node} does not publish the new key");
+        }
+        assert_eq!(kid(&nodes.login(node, "ann@example.com").await.access), old, "not before others can know it");
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let everywhere = join_all(bases.iter().map(|base| published(&nodes.client, base))).await;
+    assert!(everywhere.iter().all(|listed| *listed == everywhere[0] && listed.contains(&old)), "{everywhere:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
     stop.store(true, Ordering::Relaxed);
     for ended in clients.join_all().await {
         let () = ended;
     }
     assert!(asked.load(Ordering::Relaxed) > 100, "{asked:?}");
     for node in 0..3 {
-        assert_ne!(kid(&nodes.login(node, "ann@example.com").await.access), old);
         assert!(nodes.is_known(node, &first.access).await, "the old key still vouches for what it signed");
     }
     let (status, body) = nodes.post(2, "/auth/refresh-tokens", &json!({"refreshToken": first.refresh})).await;
     assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+/// The names of the keys that a node publishes.
+async fn published(client: &Client, base: &str) -> Vec<String> {
+    let (status, document) = answer(client.get(format!("{base}{PATH}"))).await;
+    assert_eq!(status, StatusCode::OK, "{document}");
+    kids(&document)
+}
+
+/// Nodes in this process, on one database, that all go by one clock, which the test moves.
+struct Clocked {
+    // In this order: the nodes end before their database goes.
+    running: Vec<Running>,
+    clock: Clock,
+    nodes: Nodes,
+}
+
+impl Clocked {
+    async fn start(count: usize) -> Self {
+        let nodes = Nodes::on_an_empty_database();
+        let clock = Clock::manual(Clock::System.now());
+        let mut running = Vec::new();
+        for number in 0..count {
+            let file = nodes.folder.path().join(format!("{number}.toml"));
+            let (data, secret) = (nodes.folder.path().join(number.to_string()), nodes.secret_file());
+            let text = format!(
+                "listen = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\ndata_dir = \"{}\"\n\
+                 database_url = \"{}\"\nsecret_file = \"{}\"\n[feed]\nmax_staleness = \"3s\"\n",
+                data.display(),
+                nodes.url,
+                secret.display()
+            );
+            std::fs::write(&file, text).unwrap();
+            let settings = Settings::load(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+            running.push(Running::start(settings, Start::default(), clock.clone()).await.unwrap());
+        }
+        Self { running, clock, nodes }
+    }
+
+    fn base(&self, node: usize) -> String {
+        format!("http://{}", self.running[node].address())
+    }
+
+    async fn published(&self, node: usize) -> Vec<String> {
+        published(&self.nodes.client, &self.base(node)).await
+    }
+
+    /// The tokens of a new session on a node.
+    async fn login(&self, node: usize) -> Tokens {
+        let body = json!({"email": "ann@example.com", "password": PASSWORD});
+        let request = self.nodes.client.post(format!("{}/auth/login", self.base(node)));
+        let (status, body) = answer(request.json(&body)).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        Tokens::of(&body)
+    }
+
+    /// Whether every node takes an access token.
+    async fn is_known(&self, access: &str) -> bool {
+        let asked = (0..self.running.len()).map(|node| {
+            let request = self.nodes.client.post(format!("{}/auth", self.base(node)));
+            async move { answer(request.bearer_auth(access)).await.0 == StatusCode::OK }
+        });
+        join_all(asked).await.into_iter().all(|is_known| is_known)
+    }
+
+    /// Waits until every node publishes so many keys; which they are.
+    async fn all_publish(&self, count: usize) -> Vec<String> {
+        let begun = Instant::now();
+        for node in 0..self.running.len() {
+            while self.published(node).await.len() != count {
+                assert!(begun.elapsed() < KNOWN_WITHIN, "node {node} does not publish {count} keys");
+            }
+        }
+        self.published(0).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_publishes_a_new_key_before_any_of_them_uses_it() {
+    let nodes = Clocked::start(2).await;
+    let body = json!({"name": "Ann", "email": "ann@example.com", "password": PASSWORD, "confirm": PASSWORD});
+    let (status, body) = answer(nodes.nodes.client.post(format!("{}/auth/register", nodes.base(0))).json(&body)).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    let before = Tokens::of(&body);
+    keys::rotate(nodes.running[0].app(), &Caller::operator(), Rotation::Routine).await.unwrap();
+    let listed = nodes.all_publish(2).await;
+    assert_eq!(nodes.published(1).await, listed);
+    // Longer than others may keep what the last node published before it heard: 300 s and twice 3 s.
+    for (seconds, is_new) in [(305, false), (1, true)] {
+        nodes.clock.advance(Duration::from_secs(seconds));
+        for node in 0..2 {
+            let made = nodes.login(node).await;
+            assert!(listed.contains(&kid(&made.access)));
+            assert_eq!(kid(&made.access) != kid(&before.access), is_new, "node {node}");
+            assert!(nodes.is_known(&made.access).await && nodes.is_known(&before.access).await);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_nodes_that_find_their_keys_old_at_once_one_makes_new_ones() {
+    let nodes = Clocked::start(3).await;
+    let mut expected = 1;
+    for _ in 0..5 {
+        nodes.clock.advance(Duration::from_secs(90 * 24 * 3600 - 1));
+        join_all(nodes.running.iter().map(|node| housekeeping::sweep(node.app()))).await;
+        // What nothing alive needs any more goes with the next look.
+        nodes.all_publish(1).await;
+        nodes.clock.advance(Duration::from_secs(1));
+        let swept = join_all(nodes.running.iter().map(|node| housekeeping::sweep(node.app()))).await;
+        assert!(swept.iter().all(Result::is_ok), "{swept:?}");
+        nodes.all_publish(2).await;
+        expected += 1;
+        let listed = keys::list(nodes.running[0].app(), &Caller::operator()).await.unwrap();
+        let newest = listed.iter().find(|key| key.signs == "refresh tokens").unwrap();
+        assert_eq!(newest.id, expected.to_string(), "each new root key has the next number");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
