@@ -5,6 +5,7 @@ mod asker;
 mod life;
 mod mixed;
 mod site;
+mod steps;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

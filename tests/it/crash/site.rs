@@ -1,7 +1,7 @@
 //! Where servers run that are killed and started again: one on SQLite, or two on a PostgreSQL of their
 //! own, which may be killed as well.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Client;
@@ -34,6 +34,21 @@ pub(super) struct Site {
     client: Client,
 }
 
+/// With what all servers here are started with.
+pub(super) fn settled(launch: Launch) -> Launch {
+    SETTINGS.iter().chain(UNTHROTTLED).fold(launch, |launch, (name, value)| launch.variable(name, value))
+}
+
+/// Somebody who asks a server with this data directory.
+pub(super) fn asker_of(server: &Process, data_dir: &Path) -> Asker {
+    Asker::new(client(), server.url(""), vec![data_dir.join("outbox")])
+}
+
+fn client() -> Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
+}
+
 /// What a kill strikes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Victim {
@@ -53,9 +68,7 @@ impl Site {
     }
 
     fn new(database: Option<(Cluster, String)>) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        let mut site = Self { running: Vec::new(), database, folder: tempfile::tempdir().unwrap(), client };
+        let mut site = Self { running: Vec::new(), database, folder: tempfile::tempdir().unwrap(), client: client() };
         site.running = (0..site.nodes()).map(|number| site.launch(number).serve()).collect();
         site
     }
@@ -73,7 +86,7 @@ impl Site {
         if let Some((_, url)) = &self.database {
             launch = launch.database(url, &secret_file(self.folder.path()));
         }
-        SETTINGS.iter().chain(UNTHROTTLED).fold(launch, |launch, (name, value)| launch.variable(name, value))
+        settled(launch)
     }
 
     /// Somebody who asks one of the servers.
