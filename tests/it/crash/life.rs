@@ -133,12 +133,12 @@ fn any(below: usize) -> usize {
 
 impl Life {
     pub(super) async fn begin(asker: &Asker, number: usize) -> Self {
-        let mate = format!("mate-{number}@example.com");
-        let body = json!({"email": mate, "password": PASSWORD});
+        let friend = format!("mate-{number}@example.com");
+        let body = json!({"email": friend, "password": PASSWORD});
         let made = asker.iron(Method::POST, "/1/users", ADMIN_TOKEN, body).await.unwrap();
         Self {
             email: format!("user-{number}@example.com"),
-            mate: Mate { email: mate, token: text(&made["tokens"][0]) },
+            mate: Mate { email: friend, token: text(&made["tokens"][0]) },
             standing: Standing::Nobody,
             password: PASSWORD.to_owned(),
             former_password: None,
@@ -160,19 +160,15 @@ impl Life {
     pub(super) async fn act(mut self, asker: Asker, stop: Arc<AtomicBool>) -> Self {
         while !stop.load(Ordering::Relaxed) {
             let act = self.choose();
-            match self.send(&asker, &act).await {
-                Ok(answer) => {
-                    self.acknowledged += 1;
-                    self.has_done(&act);
-                    self.take(&act, &answer);
-                    if matches!(act, Act::Forget) {
-                        self.resets.extend(asker.mailed_token(&self.email).await);
-                    }
-                }
-                Err(Unanswered) => {
-                    self.pending = Some(act);
-                    break;
-                }
+            let Ok(answer) = self.send(&asker, &act).await else {
+                self.pending = Some(act);
+                break;
+            };
+            self.acknowledged += 1;
+            self.has_done(&act);
+            self.take(&act, &answer);
+            if matches!(act, Act::Forget) {
+                self.resets.extend(asker.mailed_token(&self.email).await);
             }
         }
         self
@@ -191,7 +187,6 @@ impl Life {
         let token = (!self.tokens.is_empty()).then(|| any(self.tokens.len()));
         let project = (!self.projects.is_empty()).then(|| any(self.projects.len()));
         match (any(100), token, project) {
-            (0..30, ..) => Act::Refresh(session),
             (30..45, ..) if self.tokens.len() < MOST => Act::MakeToken,
             (45..58, Some(token), _) => Act::DeleteToken(token),
             (58..60, ..) if self.sessions.len() < MOST => Act::SignIn,
@@ -207,6 +202,7 @@ impl Life {
             (79..87, _, Some(project)) => Act::Share(project),
             (87..95, _, Some(project)) => Act::Unshare(project),
             (95.., _, Some(project)) => Act::DeleteProject(project),
+            // As often as everything else together, nearly.
             _ => Act::Refresh(session),
         }
     }

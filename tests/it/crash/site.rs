@@ -106,12 +106,11 @@ impl Site {
 
     /// Starts again what was killed, and waits until all know everything.
     pub(super) async fn start_again(&mut self, victim: Victim) {
-        match (victim, &self.database) {
-            (Victim::Database, Some((cluster, _))) => cluster.start_again(),
-            _ => {
-                let again = self.launch(0).serve();
-                self.running.insert(0, again);
-            }
+        if let (Victim::Database, Some((cluster, _))) = (victim, &self.database) {
+            cluster.start_again();
+        } else {
+            let again = self.launch(0).serve();
+            self.running.insert(0, again);
         }
         if self.database.is_some() {
             tokio::time::sleep(KNOWN_WITHIN).await;

@@ -2,6 +2,7 @@
 //! says it, and nothing else suffers.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Data, Mount, ask, status};
@@ -42,7 +43,7 @@ fn suffers_alone(data: &Data, server: &Process, mend: impl Fn()) {
     mend();
     assert_eq!(forgot(server), 200);
     let mails = || fs::read_dir(data.path().join("outbox")).unwrap().map(|file| file.unwrap().file_name());
-    wait_for("a mail", || mails().find(|name| name.to_str().is_some_and(|name| name.ends_with(".eml"))));
+    wait_for("a mail", || mails().find(|name| Path::new(name).extension().is_some_and(|end| end == "eml")));
     assert_eq!(status(&exchange(server.address(), &verify)), 200);
     assert_eq!(mails().count(), 2, "nothing half is left");
 }

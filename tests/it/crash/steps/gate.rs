@@ -70,6 +70,11 @@ impl Gate {
         self.state.is_armed.store(true, Ordering::SeqCst);
     }
 
+    /// How many messages would still come through.
+    pub(super) fn left(&self) -> usize {
+        self.state.left.load(Ordering::SeqCst)
+    }
+
     /// Waits until it has closed.
     pub(super) async fn closed(&self) {
         self.state.closed.subscribe().wait_for(|closed| *closed).await.unwrap();

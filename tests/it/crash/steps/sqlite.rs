@@ -19,7 +19,7 @@ use crate::harness::process::{Launch, Process, wait_for};
 const WRITES: [&str; 3] = ["pwrite64", "fdatasync", "fsync"];
 const SENDS: &str = "writev,sendto,sendmsg";
 /// How many of the steps of a deed are tried where not all are asked for.
-const SOME: usize = 5;
+const SOME: usize = 3;
 /// From so many rounds on, all are.
 const ALL_FROM: usize = 50;
 
