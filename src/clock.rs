@@ -1,7 +1,9 @@
 //! The only place that reads the time. Everything else is handed a [`Timestamp`] or a [`Clock`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+pub mod watch;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
@@ -114,14 +116,14 @@ pub enum Clock {
     /// Goes at the pace of this machine, and is set by another one's clock.
     Following(Arc<Following>),
     /// Stands still until moved.
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Hands>),
 }
 
 impl Clock {
-    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    /// A clock that stands at `start` until [`Clock::advance`] or [`Clock::set`] moves it.
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self::Manual(Arc::new(AtomicI64::new(start.0)))
+        Self::Manual(Arc::new(Hands { shown: AtomicI64::new(start.0), passed: AtomicU64::new(0) }))
     }
 
     /// A clock that shows the system's time until [`Clock::follow`] sets it.
@@ -155,16 +157,43 @@ impl Clock {
         match self {
             Self::System => system_now(),
             Self::Following(following) => Timestamp(self.own().0 + following.ahead.load(Ordering::Acquire)),
-            Self::Manual(hand) => Timestamp(hand.load(Ordering::SeqCst)),
+            Self::Manual(hands) => Timestamp(hands.shown.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a manual clock forward; a system clock does not listen.
-    pub fn advance(&self, span: Duration) {
-        if let Self::Manual(hand) = self {
-            hand.fetch_add(micros_of(span), Ordering::SeqCst);
+    /// How much time has passed since some moment before, whatever the clock was set to meanwhile.
+    #[must_use]
+    pub fn passed(&self) -> Duration {
+        static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => BEGUN.elapsed(),
+            Self::Following(following) => following.begun.elapsed(),
+            Self::Manual(hands) => Duration::from_micros(hands.passed.load(Ordering::SeqCst)),
         }
     }
+
+    /// Lets time pass on a manual clock; a system clock does not listen.
+    pub fn advance(&self, span: Duration) {
+        if let Self::Manual(hands) = self {
+            hands.shown.fetch_add(micros_of(span), Ordering::SeqCst);
+            hands.passed.fetch_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        }
+    }
+
+    /// Has a manual clock show another time, as an operator or a time server sets a system's: no time
+    /// passes.
+    pub fn set(&self, to: Timestamp) {
+        if let Self::Manual(hands) = self {
+            hands.shown.store(to.0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The state of [`Clock::Manual`].
+#[derive(Debug)]
+pub struct Hands {
+    shown: AtomicI64,
+    passed: AtomicU64,
 }
 
 /// The state of [`Clock::Following`].

@@ -105,7 +105,8 @@ impl Mailer {
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`], where the address cannot be written to or the file not be kept.
+    /// [`Error::Unavailable`] where the file cannot be kept, [`Error::Internal`] where the address cannot be
+    /// written to.
     pub async fn send(&self, mail: Mail) -> Result<()> {
         let outbox = Arc::clone(&self.0);
         let file = tokio::task::spawn_blocking(move || outbox.keep(&mail))
@@ -124,7 +125,7 @@ impl Outbox {
         let name = format!("{id}.eml");
         let message = compose(&self.from, mail, now, &id)?;
         write_private(&self.directory, &name, &message.formatted())
-            .map_err(|error| Error::Internal(format!("a mail was not written to the outbox: {error}")))?;
+            .map_err(|error| Error::Unavailable(format!("a mail was not written to the outbox: {error}")))?;
         Ok(name)
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::id::SessionId;
 use crate::domain::session::Session;
 use crate::domain::token::RefreshClaims;
 use crate::domain::user::{Status, UserRef};
+use crate::guard::jwt::LEEWAY;
 use crate::store::sessions::Standing;
 use crate::store::{self, AuditEvent, Tx};
 
@@ -64,8 +65,11 @@ pub(super) async fn live(tx: &Tx<'_>, id: SessionId, now: Timestamp) -> Result<O
     Ok(standing.filter(lives))
 }
 
+/// A clock that was set back shows an earlier moment than that of the rotation. Within the leeway the
+/// grace goes on, and beyond it there is none: it must not last until the clock has caught up.
 fn is_in_grace(claims: &RefreshClaims, standing: &Standing, grace: Duration, now: Timestamp) -> bool {
-    claims.generation + 1 == standing.generation && now.since(standing.rotated_at) <= grace
+    let (since, until) = (now.since(standing.rotated_at), standing.rotated_at.since(now));
+    claims.generation + 1 == standing.generation && since <= grace && until <= grace + LEEWAY
 }
 
 async fn end_reused(

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
 use self::keys::{KeySafe, Stamp};
+use crate::clock::watch::{Verdict, Watch};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 pub use crate::config::{ClusterSecret, Registration, SuperUser};
@@ -69,6 +70,7 @@ struct Inner {
     settings: Settings,
     public_url: String,
     clock: Clock,
+    watch: Watch,
     store: Store,
     safe: KeySafe,
     keyring: Keyring,
@@ -132,6 +134,7 @@ impl App {
         let inner = Inner {
             settings,
             public_url,
+            watch: Watch::over(clock.clone()),
             clock,
             store,
             safe,
@@ -163,6 +166,11 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// Whether the clock may be believed by what cannot be undone.
+    pub(crate) fn look_at_clock(&self) -> Verdict {
+        self.0.watch.look()
     }
 
     /// Where everything is kept.

@@ -128,10 +128,12 @@ impl Caller {
         self.principal.is_some_and(|principal| principal.id == id)
     }
 
-    /// Whether the credential is a session begun less than ten minutes ago.
+    /// Whether the credential is a session begun less than ten minutes ago. Where the clock was set back
+    /// since, that is not known of one that begins far ahead.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        matches!(self.credential, Credential::Session { began, .. } if now.since(began) < FRESH_SESSION)
+        let is_near = |began: Timestamp| now.since(began).max(began.since(now)) < FRESH_SESSION;
+        matches!(self.credential, Credential::Session { began, .. } if is_near(began))
     }
 
     /// Only a session token changes things outside the iron dialect.

@@ -49,7 +49,7 @@ impl Caches {
             access_tokens: Cache::new(share(6), 0, Arc::clone(&freshness)),
             fingerprints: Fingerprints::new(),
             foreign_tokens: Cache::new(share(1), 1_024, Arc::clone(&freshness)),
-            ended_sessions: EndedSessions::new(remember),
+            ended_sessions: EndedSessions::new(remember, clock.clone()),
             keys_changed: Notify::new(),
             keys_are_doubtful: AtomicBool::new(false),
             freshness,
@@ -71,22 +71,23 @@ impl Caches {
                 }
                 Change::Token(hash) => self.tokens.forget(hash),
                 Change::ForeignTokens => self.foreign_tokens.forget(&()),
-                Change::Session(id) => self.ended_sessions.insert(*id, self.clock.now()),
+                Change::Session(id) => self.ended_sessions.insert(*id),
                 Change::Project(id) => self.projects.forget(id),
                 Change::Keys => self.keys_changed.notify_one(),
             }
         }
     }
 
-    /// Sessions that ended before this moment need not be known any more.
+    /// Sessions that are kept as ended before this moment need not be known any more.
     pub(crate) fn remember_sessions_since(&self) -> Timestamp {
-        self.clock.now().minus(self.ended_sessions.remember())
+        // Either clock may have been wrong: the present one, and the one that they ended by.
+        self.clock.now().minus(self.ended_sessions.remember() + CLOCK_ERROR)
     }
 
     /// Keeps nothing but what cannot have become untrue, and these ended sessions.
     pub(crate) fn forget_everything(&self, ended: &[(SessionId, Timestamp)]) {
-        for (id, ended_at) in ended {
-            self.ended_sessions.insert(*id, *ended_at);
+        for (id, _) in ended {
+            self.ended_sessions.insert(*id);
         }
         self.tokens.forget_all();
         self.users.forget_all();
@@ -96,24 +97,29 @@ impl Caches {
     }
 }
 
+/// How wrong a clock may be for a while without any harm to what ended: a day ahead or a day back.
+const CLOCK_ERROR: Duration = Duration::from_hours(24);
+
 /// The sessions that ended while access tokens of theirs may still look valid. The same cost
 /// with ten and with a million.
 pub(crate) struct EndedSessions {
-    ended_at: papaya::HashMap<SessionId, Timestamp>,
+    /// With the time that had passed when that was heard of: a clock may be set.
+    heard_at: papaya::HashMap<SessionId, u64>,
     remember_millis: AtomicU64,
+    clock: Clock,
 }
 
 impl EndedSessions {
-    fn new(longest_lifetime: Duration) -> Self {
-        let ended = Self { ended_at: papaya::HashMap::new(), remember_millis: AtomicU64::new(0) };
+    fn new(longest_lifetime: Duration, clock: Clock) -> Self {
+        let ended = Self { heard_at: papaya::HashMap::new(), remember_millis: AtomicU64::new(0), clock };
         ended.remember_for(longest_lifetime);
         ended
     }
 
-    /// From now on an ended session is remembered for as long as access tokens of this lifetime need it.
+    /// From now on an ended session is remembered for as long as access tokens of this lifetime need it,
+    /// also one that was issued while the clock was wrong.
     pub(crate) fn remember_for(&self, longest_lifetime: Duration) {
-        let millis = u64::try_from((longest_lifetime + LEEWAY).as_millis()).unwrap_or(u64::MAX);
-        self.remember_millis.store(millis, Ordering::Release);
+        self.remember_millis.store(millis(longest_lifetime + LEEWAY + CLOCK_ERROR), Ordering::Release);
     }
 
     /// How long an ended session has to be remembered.
@@ -121,19 +127,23 @@ impl EndedSessions {
         Duration::from_millis(self.remember_millis.load(Ordering::Acquire))
     }
 
-    pub(crate) fn insert(&self, id: SessionId, ended_at: Timestamp) {
-        self.ended_at.pin().insert(id, ended_at);
+    pub(crate) fn insert(&self, id: SessionId) {
+        self.heard_at.pin().insert(id, millis(self.clock.passed()));
     }
 
     pub(crate) fn contains(&self, id: SessionId) -> bool {
-        self.ended_at.pin().contains_key(&id)
+        self.heard_at.pin().contains_key(&id)
     }
 
     /// Drops those whose last access token is over.
-    pub(crate) fn sweep(&self, now: Timestamp) {
-        let oldest = now.minus(self.remember());
-        self.ended_at.pin().retain(|_, ended_at| *ended_at >= oldest);
+    pub(crate) fn sweep(&self) {
+        let oldest = millis(self.clock.passed().saturating_sub(self.remember()));
+        self.heard_at.pin().retain(|_, heard_at| *heard_at >= oldest);
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl HeapSize for AccessClaims {

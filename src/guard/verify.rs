@@ -44,9 +44,9 @@ impl Guard {
     pub async fn follow(&self) -> Result<()> {
         // The feed's position first: what ends while the list is read is heard twice, not missed.
         let tail = self.store.tail().await?;
-        let since = self.caches.remember_sessions_since();
-        for (id, ended_at) in store::sessions::list_ended(&self.store.reads(), since).await? {
-            self.caches.ended_sessions.insert(id, ended_at);
+        let since = self.remember_sessions_since();
+        for (id, _) in store::sessions::list_ended(&self.store.reads(), since).await? {
+            self.caches.ended_sessions.insert(id);
         }
         feed::follow(tail, &self.caches)
     }
@@ -82,8 +82,8 @@ impl Guard {
     }
 
     /// Forgets what no access token can name any more.
-    pub fn sweep(&self, now: Timestamp) {
-        self.caches.ended_sessions.sweep(now);
+    pub fn sweep(&self) {
+        self.caches.ended_sessions.sweep();
     }
 
     /// Remembers ended sessions for as long as access tokens of this lifetime may look valid.
@@ -91,10 +91,10 @@ impl Guard {
         self.caches.ended_sessions.remember_for(longest_lifetime);
     }
 
-    /// How long an ended session has to be remembered.
+    /// Sessions that are kept as ended before this moment need not be known any more.
     #[must_use]
-    pub fn remember_ended(&self) -> std::time::Duration {
-        self.caches.ended_sessions.remember()
+    pub fn remember_sessions_since(&self) -> Timestamp {
+        self.caches.remember_sessions_since()
     }
 
     /// The caller that `token` identifies: an API token or an access token.

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use tokio::net::{TcpListener, TcpSocket};
@@ -13,11 +13,13 @@ use tokio::task::JoinHandle;
 use super::connection::Reception;
 use super::roster::Roster;
 use super::workers::Workers;
-use super::{routes, tls};
+use super::{files, routes, tls};
 use crate::app::App;
 
 /// Where no client can be taken, because files or memory are short, the next try waits this long.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is said that there are too many.
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// How many clients may wait to be taken. One more would try again after a second.
 const BACKLOG: u32 = 4_096;
@@ -69,7 +71,16 @@ pub(super) async fn serve(listener: TcpListener, app: &App, stop: watch::Receive
 }
 
 async fn accept(listener: TcpListener, reception: Arc<Reception>, workers: Arc<Workers>) {
+    let room = files::room_for_clients(workers.count());
+    let mut said: Option<Instant> = None;
     loop {
+        if reception.roster.count() >= room {
+            if said.is_none_or(|said| said.elapsed() > REMINDER) {
+                tracing::warn!(room, "there is room for no more clients: they wait; see `ulimit -n`");
+                said = Some(Instant::now());
+            }
+            reception.roster.fewer_than(room).await;
+        }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let (reception, seated) = (Arc::clone(&reception), reception.roster.seat());

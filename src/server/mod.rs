@@ -2,6 +2,7 @@
 
 mod announce;
 mod connection;
+mod files;
 mod front;
 mod listen;
 mod refusals;
@@ -43,6 +44,7 @@ pub struct Start {
 /// A sentence that says why it cannot start and how to mend it.
 pub async fn run(settings: Settings, start: Start) -> anyhow::Result<()> {
     telemetry::log_panics();
+    files::raise_limit();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
     // At a limit on the size of files this would end the process; where it is handled, the write

@@ -68,6 +68,17 @@ impl Roster {
         Seated { roster: Arc::clone(self), number, seat }
     }
 
+    /// How many connections there are.
+    pub(super) fn count(&self) -> usize {
+        *self.count.borrow()
+    }
+
+    /// Waits until there are fewer than so many.
+    pub(super) async fn fewer_than(&self, room: usize) {
+        // The sender is this roster's own: it cannot be gone.
+        let _ = self.count.subscribe().wait_for(|count| *count < room).await;
+    }
+
     fn leave(&self, number: u64) {
         let mut seats = self.lock();
         seats.taken.remove(&number);

@@ -49,6 +49,11 @@ impl Workers {
         Ok(Self { workers, running: Some(running) })
     }
 
+    /// How many threads there are.
+    pub(super) fn count(&self) -> usize {
+        self.workers.len()
+    }
+
     /// Has the thread with the fewest connections serve one more.
     pub(super) fn serve(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let least = self.workers.iter().min_by_key(|worker| Arc::strong_count(&worker.load));

@@ -1,6 +1,12 @@
 //! What was acknowledged is still there after the process was killed in the middle of writing, and
 //! what was revoked does not come back.
 
+mod asker;
+mod life;
+mod mixed;
+mod site;
+mod steps;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +28,8 @@ const CONNECTIONS: usize = 32;
 const REFRESHING: usize = 2;
 const SIGNING_OUT: usize = 1;
 const ROUNDS: usize = 3;
+/// How many rounds of everything at once there are; [`ROUNDS_VARIABLE`] says another number.
+const MIXED_ROUNDS: usize = 5;
 const ROUNDS_VARIABLE: &str = "DOORWARD_TEST_CRASH_ROUNDS";
 
 /// What the server acknowledged, and so what must hold after any crash.
@@ -162,7 +170,7 @@ fn text(body: &Value, key: &str) -> String {
 
 #[expect(clippy::disallowed_methods, reason = "how long a test takes is no part of the configuration")]
 fn rounds() -> usize {
-    std::env::var(ROUNDS_VARIABLE).map_or(ROUNDS, |rounds| rounds.parse().unwrap())
+    std::env::var(ROUNDS_VARIABLE).map_or(MIXED_ROUNDS, |rounds| rounds.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,7 +179,7 @@ async fn what_was_acknowledged_survives_a_kill_in_the_middle_of_writes_and_nothi
     let directory = tempfile::tempdir().unwrap();
     let launch = Launch::on(&directory.path().join("data"));
     let mut ledger = Ledger::default();
-    for round in 1..=rounds() {
+    for round in 1..=ROUNDS {
         let kill_at =
             WRITES / 20 + usize::from(u16::from_ne_bytes(random())) * (WRITES * 8 / 10) / usize::from(u16::MAX);
         let written = write_and_kill(launch.serve(), kill_at).await;

@@ -2,9 +2,13 @@
 //! nothing that was acknowledged is lost.
 
 mod backup;
+mod clock;
+mod files;
 mod full_disk;
+mod outbox;
 mod signals;
 mod start;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,6 @@
 //! Sessions and refresh: what rotates, what ends, and what outlives what.
 
+mod clock;
 mod sqlite;
 
 use std::collections::{BTreeSet, HashSet};

@@ -82,6 +82,24 @@ pub(super) fn settle(connection: &Connection) {
     }
 }
 
+/// Brings what a server that was killed has left in the log into the file, and syncs that: the log may
+/// hold commits that are in the system's memory and on no disk, because their sync failed before the
+/// kill. What is added behind them would be lost with them. Where others work on the database, they
+/// have seen to that.
+fn bring_in(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let brought = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    match brought {
+        // Reads can be answered all the same.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            tracing::warn!(%error, "no space is left for the database: what was written last stays in its log");
+            Ok(())
+        }
+        brought => brought,
+    }
+}
+
 fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -89,6 +107,7 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // What was acknowledged survives the loss of power: every commit is synced.
     connection.pragma_update(None, "synchronous", "full")?;
+    bring_in(&connection)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     keep_plans(&connection)?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Data, Mount, ask, status};
 use crate::harness::process::{Launch, Process};
-use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD};
+use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, PASSWORD};
 
 #[test]
 fn a_full_disk_refuses_writes_for_a_while_and_loses_nothing() {
@@ -44,6 +44,7 @@ fn refuses_then_goes_on(server: &Process, again: &Launch, fill: impl Fn(), make_
         made.insert(made_token(&ask(server, "POST /1/tokens", "{}")));
     }
     let kept = made.iter().next().unwrap().clone();
+    let others = other_changes(server);
     fill();
     // What space there was may take some writes more.
     let mut refused = 0;
@@ -64,6 +65,11 @@ fn refuses_then_goes_on(server: &Process, again: &Launch, fill: impl Fn(), make_
     is_a_refusal(&ask(server, &format!("DELETE /1/tokens/{kept}"), ""), "msg");
     let login = format!(r#"{{"email":"{ADMIN_EMAIL}","password":"{ADMIN_PASSWORD}"}}"#);
     is_a_refusal(&ask(server, "POST /auth/login", &login), "message");
+    for (line, body, message) in &others {
+        is_a_refusal(&ask(server, line, body), message);
+    }
+    let forgot = format!(r#"{{"email":"{ADMIN_EMAIL}"}}"#);
+    assert_eq!(status(&ask(server, "POST /auth/forgot-password", &forgot)), 200, "as for everybody");
     assert_eq!(status(&ask(server, "GET /1/authentication", "")), 200);
     assert_eq!(status(&ask(server, "GET /readyz", "")), 200);
     assert_eq!(tokens(server), made);
@@ -74,7 +80,40 @@ fn refuses_then_goes_on(server: &Process, again: &Launch, fill: impl Fn(), make_
     }
     assert_eq!(tokens(server), made);
     assert_eq!(status(&ask(server, "POST /auth/login", &login)), 200);
+    // Nothing of them was done before: each is done now.
+    for (line, body, _) in &others {
+        let answer = ask(server, line, body);
+        assert!(matches!(status(&answer), 200 | 201), "{line}: {answer}");
+    }
     assert_eq!(tokens(&again.serve()), made);
+}
+
+/// A change of each other kind, with the field that its dialect says a refusal in. They can be done in
+/// this order.
+fn other_changes(server: &Process) -> Vec<(String, String, &'static str)> {
+    let names = |name: &str| {
+        format!(r#"{{"name":"{name}","email":"{name}@example.com","password":"{PASSWORD}","confirm":"{PASSWORD}"}}"#)
+    };
+    let registered = body(&ask(server, "POST /auth/register", &names("ann")));
+    let second = body(&ask(server, "POST /auth/login", &names("ann")));
+    let refresh = |of: &Value| format!(r#"{{"refreshToken":{}}}"#, of["refreshToken"]);
+    let project = body(&ask(server, "POST /1/projects", r#"{"name":"x"}"#));
+    let project = format!("/1/projects/{}", project["id"].as_str().unwrap());
+    let change = |line: &str, body: &str, message| (line.to_owned(), body.to_owned(), message);
+    let user = "PATCH /1/users/ann@example.com";
+    vec![
+        change("POST /auth/register", &names("bob"), "message"),
+        change("POST /auth/refresh-tokens", &refresh(&registered), "message"),
+        change("POST /auth/logout", &refresh(&second), "message"),
+        change(&format!("PATCH {project}/share"), r#"["ann@example.com"]"#, "msg"),
+        change(&format!("PATCH {project}/unshare"), r#"["ann@example.com"]"#, "msg"),
+        change(&format!("PATCH {project}"), r#"{"name":"y"}"#, "msg"),
+        change(&format!("DELETE {project}"), "", "msg"),
+        change(user, r#"{"flags":{"a":1}}"#, "msg"),
+        change(user, r#"{"password":"another pass phrase"}"#, "msg"),
+        change(user, r#"{"status":"disabled"}"#, "msg"),
+        change("DELETE /1/users/ann@example.com", "", "msg"),
+    ]
 }
 
 fn made_token(answer: &str) -> String {

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doorward::actions::housekeeping;
 use doorward::app::App;
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
@@ -105,6 +106,11 @@ impl Server {
     /// Ends the server in good order.
     pub(crate) async fn stop(&mut self) {
         self.running.take().unwrap().stop().await.unwrap();
+    }
+
+    /// Sweeps away what is over, as the server does by itself now and then.
+    pub(crate) async fn sweep(&self) {
+        while housekeeping::sweep(self.running.as_ref().unwrap().app()).await.unwrap() {}
     }
 
     /// Ends the server and starts another one on the same data, on another port.

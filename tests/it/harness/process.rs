@@ -153,6 +153,13 @@ pub(crate) struct Process {
 impl Process {
     /// Waits until it listens and answers.
     pub(crate) fn wait_until_it_answers(&mut self) {
+        let address = self.wait_until_it_listens();
+        let answer = exchange(address, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// Waits until it listens, and asks nothing.
+    pub(crate) fn wait_until_it_listens(&mut self) -> SocketAddr {
         let address = wait_for("the server to listen", || {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the server ended ({status}): {}", self.log());
@@ -162,8 +169,12 @@ impl Process {
             rest.split_once(',')?.0.parse().ok()
         });
         self.address = Some(address);
-        let answer = exchange(address, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        address
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until it answers, or, where it cannot, for its end.

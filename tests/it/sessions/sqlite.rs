@@ -1,5 +1,7 @@
 //! What a session owes to the key file, which a server has on SQLite only.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::store::key_file;
@@ -24,6 +26,26 @@ async fn the_successor_is_the_same_across_a_new_root_key() {
     assert_ne!(key_of(&second.refresh), key_of(&third.refresh));
     assert_eq!(key_of(&third.refresh), key_of(&fourth.refresh));
     assert_eq!(logout(&server, &first.refresh).await.0, StatusCode::OK, "under its old key still");
+}
+
+/// Keys that are let go cannot be made again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_is_let_go_for_an_hour_after_the_clock_was_set() {
+    let mut server = Server::start().await;
+    add_root_key(&server);
+    server.restart().await;
+    let keys = || key_file::read(&server.data_dir().join(key_file::KEY_FILE)).unwrap().unwrap().root_keys.len();
+    server.clock.advance(Duration::from_hours(2));
+    server.sweep().await;
+    server.clock.set(server.clock.now().plus(Duration::from_hours(24 * 60)));
+    for _ in 0..59 {
+        server.sweep().await;
+        server.clock.advance(Duration::from_mins(1));
+        assert_eq!(keys(), 2);
+    }
+    server.clock.advance(Duration::from_mins(2));
+    server.sweep().await;
+    assert_eq!(keys(), 1, "after that hour it is believed");
 }
 
 fn add_root_key(server: &Server) {
