@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use super::wipe::{Unfinished, Wipe as _};
 use crate::domain::error::Error;
 use crate::domain::user::JsonObject;
 
@@ -68,7 +69,10 @@ pub fn parse(bytes: &[u8]) -> Result<JsonObject, JsonFault> {
     }
     match read(bytes)? {
         Value::Object(object) => Ok(object),
-        _ => Err(JsonFault::NotAnObject),
+        mut other => {
+            other.wipe();
+            Err(JsonFault::NotAnObject)
+        }
     }
 }
 
@@ -92,7 +96,10 @@ pub fn parse_value(bytes: &[u8]) -> Result<Value, JsonFault> {
     }
     match read(bytes)? {
         value @ (Value::Object(_) | Value::Array(_)) => Ok(value),
-        _ => Err(JsonFault::NotAnObjectOrArray),
+        mut other => {
+            other.wipe();
+            Err(JsonFault::NotAnObjectOrArray)
+        }
     }
 }
 
@@ -104,7 +111,9 @@ fn read(bytes: &[u8]) -> Result<Value, JsonFault> {
     let fault = Cell::new(JsonFault::NotJson);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth_left: MAX_DEPTH, fault: &fault }.deserialize(&mut deserializer);
-    value.and_then(|value| deserializer.end().map(|()| value)).map_err(|_| fault.get())
+    let value = Unfinished(value.map_err(|_| fault.get())?);
+    deserializer.end().map_err(|_| fault.get())?;
+    Ok(value.take())
 }
 
 /// Builds one value. The parser's own error type carries text only, so the fault is kept beside it.
@@ -169,23 +178,23 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper::<A::Error>()?;
-        let mut elements = Vec::new();
+        let mut elements = Unfinished(Vec::new());
         while let Some(element) = access.next_element_seed(inner)? {
-            elements.push(element);
+            elements.0.push(element);
         }
-        Ok(Value::Array(elements))
+        Ok(Value::Array(elements.take()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.deeper::<A::Error>()?;
-        let mut object = JsonObject::new();
+        let mut object = Unfinished(JsonObject::new());
         while let Some(key) = access.next_key::<String>()? {
-            if object.contains_key(&key) {
+            if object.0.contains_key(&key) {
                 return Err(self.refuse(JsonFault::RepeatedKey));
             }
-            object.insert(key, access.next_value_seed(inner)?);
+            object.0.insert(key, access.next_value_seed(inner)?);
         }
-        Ok(Value::Object(object))
+        Ok(Value::Object(object.take()))
     }
 }
 

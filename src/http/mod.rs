@@ -16,3 +16,4 @@ pub mod origin;
 pub mod problem;
 pub mod request_log;
 pub mod urlencoded;
+pub mod wipe;
