@@ -13,6 +13,7 @@ mod house;
 mod imports;
 mod iron;
 mod logs;
+mod memory;
 mod migrate;
 mod nodes;
 mod postgres;
