@@ -49,7 +49,10 @@ impl Mail {
         let host = host(link);
         let (subject, text) = template.split_once("\n\n").expect("a template is a subject, an empty line, a text");
         let subject = subject.trim_start_matches("Subject: ").replace("{host}", host);
-        let text = text.replace("{host}", host).replace("{time}", time).replace("{link}", link);
+        let text = text.replace("{host}", host).replace("{time}", time);
+        // Put together at once: a text that grows leaves copies of the link behind.
+        let (before, after) = text.split_once("{link}").expect("a template has one place for the link");
+        let text = [before, link, after].concat();
         Self { to: to.to_owned(), subject, text: Secret::from(text) }
     }
 }

@@ -136,7 +136,7 @@ impl Database {
                 host.password(secret_file::exposed(password));
             }
             if let (None, Some(password)) = (host.get_password(), known.password_of(host)) {
-                host.password(password);
+                host.password(password.as_str());
             }
             host.connect_timeout(connect_timeout);
             host.tcp_user_timeout(statement_timeout + SILENCE_STEP);

@@ -22,10 +22,13 @@ pub(super) fn read(path: &Path) -> Passwords {
     let read = || -> std::io::Result<Passwords> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let mut text = Zeroizing::new(String::new());
-        if metadata.is_file() && metadata.permissions().mode() & OTHERS == 0 {
-            file.take(MAX_BYTES).read_to_string(&mut text)?;
+        if !metadata.is_file() || metadata.permissions().mode() & OTHERS != 0 {
+            return Ok(Passwords::default());
         }
+        // The whole capacity at once: a buffer that grows leaves copies of the passwords behind.
+        let capacity = usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or_default() + 1_024;
+        let mut text = Zeroizing::new(String::with_capacity(capacity));
+        file.take(MAX_BYTES).read_to_string(&mut text)?;
         Ok(Passwords(text))
     };
     read().unwrap_or_default()
@@ -33,7 +36,7 @@ pub(super) fn read(path: &Path) -> Passwords {
 
 impl Passwords {
     /// The password of the first line that fits.
-    pub(super) fn password_of(&self, config: &Config) -> Option<String> {
+    pub(super) fn password_of(&self, config: &Config) -> Option<Zeroizing<String>> {
         let host = match config.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
             Some(Host::Unix(_)) => "localhost".to_owned(),
@@ -45,15 +48,16 @@ impl Passwords {
         self.0.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
             let fields = fields(line)?;
             let wanted = [host.as_str(), port.as_str(), database, user];
-            let fits = fields.iter().zip(wanted).all(|((field, is_any), wanted)| *is_any || field == wanted);
+            let fits = fields.iter().zip(wanted).all(|((field, is_any), wanted)| *is_any || field.as_str() == wanted);
             fits.then(|| fields[4].0.clone())
         })
     }
 }
 
 /// The five fields of a line, each with whether it is a bare `*`.
-fn fields(line: &str) -> Option<[(String, bool); 5]> {
-    let mut fields: [String; 5] = Default::default();
+fn fields(line: &str) -> Option<[(Zeroizing<String>, bool); 5]> {
+    // One of them is a password: none may grow.
+    let mut fields: [_; 5] = std::array::from_fn(|_| Zeroizing::new(String::with_capacity(line.len())));
     let mut is_escaped = [false; 5];
     let (mut at, mut characters) = (0, line.chars());
     while let Some(character) = characters.next() {
@@ -70,7 +74,7 @@ fn fields(line: &str) -> Option<[(String, bool); 5]> {
     (at == 4).then(|| {
         fields.map(|field| {
             let is_escaped = is_escaped.next().unwrap_or_default();
-            let is_any = field == "*" && !is_escaped;
+            let is_any = *field == "*" && !is_escaped;
             (field, is_any)
         })
     })
@@ -83,7 +87,7 @@ mod tests {
     use super::*;
 
     fn password(lines: &str, url: &str) -> Option<String> {
-        Passwords(Zeroizing::new(lines.to_owned())).password_of(&url.parse().unwrap())
+        Passwords(Zeroizing::new(lines.to_owned())).password_of(&url.parse().unwrap()).map(|found| found.to_string())
     }
 
     #[test]

@@ -10,14 +10,14 @@ use toml::Value;
 
 use super::ConfigError;
 use super::keys::{Key, Kind, find, keys};
-use super::sources::{Gathered, Sources};
+use super::sources::{Gathered, Kept, Sources};
 use super::url;
 use super::values::{duration, duration_text};
 
 /// The given values that are not read yet, and the faults so far.
 #[derive(Default)]
 pub(super) struct Reader {
-    unread: BTreeMap<&'static str, Value>,
+    unread: BTreeMap<&'static str, Kept>,
     places: BTreeMap<&'static str, String>,
     faults: Vec<String>,
     pgpass: Option<PathBuf>,
@@ -106,7 +106,7 @@ impl Reader {
     }
 
     fn describe_key(&self, key: &Key) -> String {
-        let given = self.unread.get(key.name);
+        let given = self.unread.get(key.name).map(|kept| &kept.0);
         if key.is_secret() {
             let is_set = given.is_some() || self.places.contains_key(format!("{}_file", key.name).as_str());
             return if is_set { "(set)" } else { "(not set)" }.to_owned();
@@ -118,7 +118,7 @@ impl Reader {
     }
 
     fn take<T>(&mut self, name: &str, parse: impl Fn(&Value) -> Result<T, String>) -> Option<T> {
-        match parse(&self.unread.remove(name)?) {
+        match parse(&self.unread.remove(name)?.0) {
             Ok(read) => Some(read),
             Err(mend) => {
                 self.fault(name, &mend);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_listed_key_is_read_into_the_settings() {
-        let unread = keys().iter().map(|key| (key.name, Value::String(String::new()))).collect();
+        let unread = keys().iter().map(|key| (key.name, Kept(Value::String(String::new())))).collect();
         let mut reader = Reader { unread, ..Reader::default() };
         let _ = Settings::read(&mut reader);
         assert_eq!(reader.unread.keys().collect::<Vec<_>>(), Vec::<&&str>::new());

@@ -2,7 +2,7 @@
 //! two keys has put the secret where its path belongs.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
@@ -10,18 +10,25 @@ use crate::secret::{ExposeSecret as _, Secret};
 
 const MAX_BYTES: u64 = 65_536;
 
+/// Room for the longest secret, one byte too many, and what reading to the end wants to have free behind that.
+const CAPACITY: usize = 65_536 + 1_024;
+
 /// The bytes of a file, without the newline at its end.
 pub(super) fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-    let cannot = |error| format!("cannot read the file that it names: {error}");
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    let bytes =
+        File::open(path).and_then(gather).map_err(|error| format!("cannot read the file that it names: {error}"))?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err("the file that it names is too long for a secret".to_owned());
     }
     let line = bytes.strip_suffix(b"\n").map_or(&bytes[..], |line| line.strip_suffix(b"\r").unwrap_or(line));
-    let length = line.len();
-    bytes.truncate(length);
-    if bytes.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(bytes) }
+    if line.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(Zeroizing::new(line.to_vec())) }
+}
+
+/// The whole capacity at once: a buffer that grows leaves copies of the secret behind.
+fn gather(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(CAPACITY));
+    from.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The same of a file that holds a text.
@@ -34,4 +41,18 @@ pub(super) fn read_text(path: &str) -> Result<Secret, String> {
 /// The text, for a library that wants it plain.
 pub(super) fn exposed(secret: &Secret) -> &str {
     secret.expose_secret()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_without_growing_its_buffer() {
+        for length in [0, 1, 31, 32, 33, 5_000, 65_536, 65_537, 100_000] {
+            let read = gather(io::repeat(b'x').take(length)).unwrap();
+            assert_eq!(read.len() as u64, length.min(MAX_BYTES + 1));
+            assert_eq!(read.capacity(), CAPACITY, "of {length} bytes");
+        }
+    }
 }

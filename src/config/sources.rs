@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::ConfigError;
 use super::keys::{self, Key, find, keys, suggestion};
@@ -17,7 +17,7 @@ pub struct Sources {
     /// The file that `--config` names. There is none unless it is named.
     pub file: Option<PathBuf>,
     /// Variables and their values; only those that begin with `DOORWARD_` count.
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(String, Zeroizing<String>)>,
     /// What flags say.
     pub overrides: Overrides,
     /// Where libpq keeps passwords.
@@ -46,7 +46,7 @@ pub struct Overrides {
 /// # Errors
 ///
 /// Where one of them is not Unicode.
-pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+pub fn environment() -> Result<Vec<(String, Zeroizing<String>)>, ConfigError> {
     let mut read = Vec::new();
     let mut faults = Vec::new();
     for (name, value) in std::env::vars_os() {
@@ -55,7 +55,7 @@ pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
             continue;
         }
         match value.into_string() {
-            Ok(value) => read.push((name, value)),
+            Ok(value) => read.push((name, Zeroizing::new(value))),
             Err(_) => faults.push(format!("{name}: must be UTF-8 text")),
         }
     }
@@ -71,9 +71,26 @@ pub fn pgpass() -> Option<PathBuf> {
 
 const VARIABLE_PREFIX: &str = "DOORWARD_";
 
+/// A value that may be a secret: overwritten when it is done with.
+pub(super) struct Kept(pub(super) Value);
+
+impl Kept {
+    fn wipe(&mut self) {
+        if let Value::String(text) = &mut self.0 {
+            text.zeroize();
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
 /// The value of one key, and what to call the place that it is from.
 pub(super) struct Given {
-    pub(super) value: Value,
+    pub(super) value: Kept,
     pub(super) place: String,
 }
 
@@ -98,7 +115,7 @@ impl Gathered {
     }
 
     fn put(&mut self, key: &'static Key, value: Value, place: String) {
-        self.given.insert(key.name, Given { value, place });
+        self.given.insert(key.name, Given { value: Kept(value), place });
     }
 
     fn read_file(&mut self, path: &Path) {
@@ -182,4 +199,16 @@ fn is_service_link(name: &str, value: &str) -> bool {
         .iter()
         .any(|protocol| ["_PORT", "_PROTO", "_ADDR"].iter().any(|end| name.ends_with(&format!("{protocol}{end}"))));
     is_address || is_port_detail || name.ends_with("SERVICE_HOST") || name.contains("SERVICE_PORT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_was_read_is_overwritten() {
+        let mut kept = Kept(Value::String("three green lamps".to_owned()));
+        kept.wipe();
+        assert_eq!(kept.0.as_str(), Some(""));
+    }
 }

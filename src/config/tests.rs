@@ -24,7 +24,8 @@ fn load_with(file: &str, environment: &[(&str, &str)], overrides: Overrides) -> 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doorward.toml");
     std::fs::write(&path, file).unwrap();
-    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned().into())).collect();
     Settings::load(&Sources { file: Some(path), environment, overrides, pgpass: None })
 }
 

@@ -64,7 +64,8 @@ impl Link {
     /// The link that carries `token`.
     #[must_use]
     pub fn with_token(&self, token: &str) -> String {
-        format!("{}{token}", self.0)
+        // The exact length: a text that grows or shrinks leaves copies of the token behind.
+        [self.0.as_str(), token].concat()
     }
 
     pub(super) fn under(public_url: &str, path: &str) -> Self {

@@ -106,6 +106,14 @@ impl Signer {
         })
     }
 
+    /// The length of each of its signatures.
+    pub(super) fn signature_bytes(&self) -> usize {
+        match &self.pair {
+            Pair::EdDsa(_) | Pair::Es256(_) => 64,
+            Pair::Rs256(pair) => pair.public_modulus_len(),
+        }
+    }
+
     /// Whether `signature` is this key's over `message`.
     pub(super) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.verify_sig(message, signature).is_ok()

@@ -17,3 +17,4 @@ pub mod origin;
 pub mod problem;
 pub mod request_log;
 pub mod urlencoded;
+pub mod wipe;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
+use zeroize::{Zeroize as _, Zeroizing};
 
+use super::wipe::{Unfinished, Wipe as _};
 use crate::domain::error::Error;
 use crate::domain::id::read_hex;
 use crate::domain::user::JsonObject;
@@ -36,16 +38,17 @@ impl UrlencodedFault {
 ///
 /// The first fault found; an empty body is none.
 pub fn parse(bytes: &[u8]) -> Result<JsonObject, UrlencodedFault> {
-    let mut fields = JsonObject::new();
+    let mut fields = Unfinished(JsonObject::new());
     for pair in bytes.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
         let mut halves = pair.splitn(2, |&byte| byte == b'=');
         let name = decode(halves.next().unwrap_or_default())?;
         let value = decode(halves.next().unwrap_or_default())?;
-        if fields.insert(name, Value::String(value)).is_some() {
+        if let Some(mut other) = fields.0.insert(name, Value::String(value)) {
+            other.wipe();
             return Err(UrlencodedFault::RepeatedField);
         }
     }
-    Ok(fields)
+    Ok(fields.take())
 }
 
 /// Reads a form body, with its fault as the domain says it.
@@ -89,7 +92,8 @@ pub fn is_announced(headers: &HeaderMap) -> bool {
 }
 
 fn decode(encoded: &[u8]) -> Result<String, UrlencodedFault> {
-    let mut decoded = Vec::with_capacity(encoded.len());
+    // The whole capacity at once, and wiped where it comes to nothing: it may be a password.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
     let mut rest = encoded;
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -104,7 +108,10 @@ fn decode(encoded: &[u8]) -> Result<String, UrlencodedFault> {
             _ => decoded.push(byte),
         }
     }
-    String::from_utf8(decoded).map_err(|_| UrlencodedFault::BadEncoding)
+    String::from_utf8(std::mem::take(&mut *decoded)).map_err(|error| {
+        error.into_bytes().zeroize();
+        UrlencodedFault::BadEncoding
+    })
 }
 
 #[cfg(test)]

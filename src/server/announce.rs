@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
+use zeroize::Zeroizing;
 
 use crate::actions::first_admin::FirstAdmin;
 use crate::app::{App, OpenError};
@@ -55,7 +56,8 @@ pub(super) fn first_admin(app: &App, first: FirstAdmin) -> anyhow::Result<()> {
         FirstAdmin::Made { login, password, token } => (login, password, token),
     };
     tracing::info!("the first administrator was made");
-    let mut secrets = String::new();
+    // The whole capacity at once: a text that grows leaves copies of the secrets behind.
+    let mut secrets = Zeroizing::new(String::with_capacity(1_024));
     for (name, secret) in [("password", password), ("API token", token)] {
         if let Some(secret) = secret {
             push(&mut secrets, name, &secret);
@@ -64,7 +66,8 @@ pub(super) fn first_admin(app: &App, first: FirstAdmin) -> anyhow::Result<()> {
     if secrets.is_empty() {
         return Ok(());
     }
-    let mut text = format!("The first administrator is {login}, shown this once:\n{secrets}");
+    let mut text = Zeroizing::new(String::with_capacity(4_096));
+    write!(text, "The first administrator is {login}, shown this once:\n{}", secrets.as_str())?;
     if !login.contains('@') {
         text.push_str("  (a username signs in by the argon dialect; the others ask for an email)\n");
     }

@@ -52,9 +52,55 @@ fn the_changelog_has_a_version_or_what_is_unreleased() {
     assert!(text.lines().any(|line| line.starts_with("## [")), "CHANGELOG.md has no `## [Unreleased]` or `## [1.2.3]`");
 }
 
+#[test]
+fn every_test_that_a_document_names_exists() {
+    for path in documents() {
+        for (file, name) in named_tests(&fs::read_to_string(root().join(&path)).unwrap()) {
+            let file = if file.starts_with("src/") { format!("{file}.rs") } else { format!("tests/it/{file}.rs") };
+            let text = fs::read_to_string(root().join(&file)).unwrap_or_default();
+            assert!(
+                text.contains(&format!("fn {name}(")),
+                "{path} names the test {name} of {file}, which is not there"
+            );
+        }
+    }
+}
+
+/// How many requirements each section of a chapter of ASVS 5.0 has.
+const CHAPTERS: [(u32, &[u32]); 7] = [
+    (6, &[3, 12, 8, 6, 8, 4, 2, 4]),
+    (7, &[3, 4, 2, 5, 3, 2]),
+    (9, &[3, 4]),
+    (11, &[4, 5, 5, 4, 2, 2, 2]),
+    (13, &[4, 6, 4, 7]),
+    (14, &[2, 8, 3]),
+    (16, &[1, 5, 4, 3, 4]),
+];
+
+#[test]
+fn the_page_on_security_answers_every_requirement_once() {
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
+    for (chapter, sections) in CHAPTERS {
+        for (section, count) in (1..).zip(sections) {
+            for number in 1..=*count {
+                let number = format!("{chapter}.{section}.{number}");
+                let states: Vec<_> =
+                    rows.iter().filter(|row| row.len() == 7 && row[1] == number).map(|row| row[4]).collect();
+                let is_answer = |state: &str| ["**met**", "**n/a**", "**open**"].contains(&state);
+                let is_pending = |state: &str| state.starts_with("PENDING(");
+                assert!(
+                    matches!(states[..], [state] if is_answer(state) || is_pending(state)),
+                    "{number} is answered by {states:?}"
+                );
+            }
+        }
+    }
+}
+
 /// The documents whose links are followed.
 fn documents() -> Vec<String> {
-    let named = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
+    let named = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(str::to_owned);
     let docs = fs::read_dir(root().join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
     let docs =
         docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).map(|path| from_root(&path));
@@ -78,6 +124,15 @@ fn links(text: &str) -> Vec<String> {
     links
 }
 
+/// The tests that a document names, as `file.rs::name`, by file and name.
+fn named_tests(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter_map(|quoted| quoted.split_once(".rs::")).filter_map(|(file, name)| {
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/".contains(&byte));
+        (is_plain(file) && is_plain(name)).then_some((file, name))
+    })
+}
+
 fn names_a_home(line: &str) -> bool {
     // In two parts, so that this file passes its own test.
     [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")].iter().any(|home| {
@@ -94,6 +149,12 @@ fn links_are_read_from_prose_only() {
     let text = "[a](a.md), ![b](b/c.svg \"title\") and [d](d.md#e)\n[x](https://example.com/x.md) [y](#y) `[z](z.md)`\n\
                 ```\n[in code](none.md)\n```\n[f](f.md)";
     assert_eq!(links(text), ["a.md", "b/c.svg", "d.md", "f.md"]);
+}
+
+#[test]
+fn tests_are_found_by_file_and_name() {
+    let text = "a `rest/login.rs::one_thing`, `src/guard/jwt.rs::another`; `house.rs`, `a.rs::b c` and x.rs::y";
+    assert_eq!(named_tests(text).collect::<Vec<_>>(), [("rest/login", "one_thing"), ("src/guard/jwt", "another")]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::actions::housekeeping;
 use doorward::actions::keys::{self, Rotation};
-use doorward::domain::caller::Caller;
+use doorward::domain::caller::Actor;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ async fn access(server: &Server) -> String {
 
 /// What `doorward keys rotate` does, in this process.
 async fn rotate(server: &Server, rotation: Rotation) {
-    keys::rotate(server.app(), &Caller::operator(), rotation).await.unwrap();
+    keys::rotate(server.app(), &Actor::operator(), rotation).await.unwrap();
 }
 
 /// What a server does by itself once a minute.

@@ -14,6 +14,7 @@ mod imports;
 mod iron;
 mod keys;
 mod logs;
+mod memory;
 mod migrate;
 mod nodes;
 mod postgres;

@@ -16,8 +16,9 @@ use crate::domain::project::parse_label;
 use crate::domain::session::Dialect;
 use crate::http::answer;
 use crate::http::exchange::Exchange;
-use crate::http::form::{self, Form};
+use crate::http::form::Form;
 use crate::http::urlencoded;
+use crate::http::wipe::Wipe as _;
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
@@ -43,7 +44,7 @@ fn fields(exchange: &Exchange) -> Result<Form> {
     let mut flat = Form::new(fields);
     match enveloped {
         Some(Value::Object(fields)) => flat = Form::new(fields),
-        Some(mut other) => form::wipe(&mut other),
+        Some(mut other) => other.wipe(),
         None => {}
     }
     Ok(flat)

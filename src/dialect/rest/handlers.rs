@@ -26,7 +26,7 @@ use crate::http::credential::authorization;
 use crate::http::exchange::Exchange;
 use crate::http::form::Form;
 use crate::http::mount::Head;
-use crate::secret::ExposeSecret;
+use crate::secret::{ExposeSecret, Secret};
 
 type Answer = Result<Response, Failure>;
 
@@ -79,20 +79,21 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     let token = refresh_token(&Exchange::read(&app, Dialect::Rest, request).await?)?;
-    sessions::sign_out_by_refresh_token(&app, &token).await.map_err(|error| Failure::worded(error, Wording::Logout))?;
+    let ended = sessions::sign_out_by_refresh_token(&app, token.expose_secret()).await;
+    ended.map_err(|error| Failure::worded(error, Wording::Logout))?;
     Ok(message("You have been logged out."))
 }
 
 pub(super) async fn refresh_tokens(app: App, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let token = refresh_token(&exchange)?;
-    let tokens = sessions::refresh(&app, &token, &exchange.origin).await?;
+    let tokens = sessions::refresh(&app, token.expose_secret(), &exchange.origin).await?;
     Ok(answer::json(StatusCode::OK, &wire::Refreshed::of(&TokenTexts::of(&tokens)?)))
 }
 
-fn refresh_token(exchange: &Exchange) -> Result<String, Error> {
+fn refresh_token(exchange: &Exchange) -> Result<Secret, Error> {
     let mut form = exchange.any_form()?;
-    let token = form.required("refreshToken", |text| Ok(text.to_owned()));
+    let token = form.secret("refreshToken");
     form.finish(token)
 }
 
@@ -110,7 +111,7 @@ pub(super) async fn reset_password(State(app): State<App>, request: Request) -> 
     let password = form.password("password");
     let password = form.finish(password)?;
     let token = query_token(&exchange)?;
-    recovery::reset_password(&app, &token, password, &exchange.origin).await?;
+    recovery::reset_password(&app, token.expose_secret(), password, &exchange.origin).await?;
     Ok(message("The password has been reset. Log in with the new one."))
 }
 
@@ -126,14 +127,14 @@ pub(super) async fn verify_email(State(app): State<App>, request: Request) -> An
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let actor = actor(&app, &exchange).await?;
     actor.caller.may_change_in(Dialect::Rest)?;
-    recovery::verify_email(&app, &actor, &query_token(&exchange)?).await?;
+    recovery::verify_email(&app, &actor, query_token(&exchange)?.expose_secret()).await?;
     Ok(message("The address is verified."))
 }
 
 /// The token of a mailed link. Without one there is nothing to act on: as bad as a wrong one.
-fn query_token(exchange: &Exchange) -> Result<String, Error> {
+fn query_token(exchange: &Exchange) -> Result<Secret, Error> {
     let mut form = exchange.query_form()?;
-    let token = form.optional("token", |text| Ok(text.to_owned()));
+    let token = form.optional("token", |text| Ok(Secret::from(text)));
     form.finish(())?;
     token.ok_or(Error::BadToken)
 }

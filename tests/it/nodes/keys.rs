@@ -8,7 +8,7 @@ use doorward::actions::housekeeping;
 use doorward::actions::keys::{self, Rotation};
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
-use doorward::domain::caller::Caller;
+use doorward::domain::caller::{Actor, Caller};
 use doorward::server::{Running, Start};
 use futures_util::future::join_all;
 use reqwest::{Client, Method, StatusCode};
@@ -155,7 +155,7 @@ async fn every_node_publishes_a_new_key_before_any_of_them_uses_it() {
     let (status, body) = answer(nodes.nodes.client.post(format!("{}/auth/register", nodes.base(0))).json(&body)).await;
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let before = Tokens::of(&body);
-    keys::rotate(nodes.running[0].app(), &Caller::operator(), Rotation::Routine).await.unwrap();
+    keys::rotate(nodes.running[0].app(), &Actor::operator(), Rotation::Routine).await.unwrap();
     let listed = nodes.all_publish(2).await;
     assert_eq!(nodes.published(1).await, listed);
     // Longer than others may keep what the last node published before it heard: 300 s and twice 3 s.
