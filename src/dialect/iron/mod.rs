@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch};
 
 use self::failure::{FailedDeletion, Failure};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::request::Page;
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
