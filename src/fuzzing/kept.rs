@@ -46,7 +46,7 @@ pub(super) fn keys(input: &[u8]) {
     match case {
         0 => {
             let sum = digest(&SHA256, text.trim().as_bytes());
-            let sum: String = sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let sum: String = sum.as_ref().iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"));
             let text = format!("{{\"content\":{},\"checksum\":\"{sum}\"}}", text.trim());
             let Ok(keys) = KeyMaterial::parse(&text) else { return };
             let written = keys.to_text().unwrap();

@@ -44,7 +44,7 @@ fn read(line: &str) -> Vec<u8> {
 fn inputs(target: &str) -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![prop::collection::vec(any::<u8>(), 0..4), "\\PC{0,3}".prop_map(String::into_bytes)];
     let changes = prop::collection::vec((any::<Index>(), 0..4_usize, pieces), 0..4);
-    let changed = (select(seeds(target)), changes).prop_map(|(mut input, changes)| {
+    let near = (select(seeds(target)), changes).prop_map(|(mut input, changes)| {
         for (place, length, piece) in changes {
             let start = place.index(input.len() + 1);
             let end = input.len().min(start + length);
@@ -52,7 +52,7 @@ fn inputs(target: &str) -> impl Strategy<Value = Vec<u8>> {
         }
         input
     });
-    prop_oneof![4 => changed, 1 => prop::collection::vec(any::<u8>(), 0..120)]
+    prop_oneof![4 => near, 1 => prop::collection::vec(any::<u8>(), 0..120)]
 }
 
 #[test]
