@@ -167,7 +167,7 @@ fn memory(server: &Process) -> Vec<String> {
         }
         let (start, end) = range.split_once('-').unwrap();
         let [start, end] = [start, end].map(|hex| u64::from_str_radix(hex, 16).unwrap());
-        let (mut run, mut buffer) = (Vec::new(), [0; STEP]);
+        let (mut run, mut buffer) = (Vec::new(), vec![0; STEP]);
         for at in (start..end).step_by(STEP) {
             let left = usize::try_from(end - at).unwrap();
             let piece = &mut buffer[..STEP.min(left)];
