@@ -1,5 +1,6 @@
 //! The keys that vouch for tokens: rotated, listed, and let go once nothing alive depends on them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -9,6 +10,8 @@ use crate::clock::Timestamp;
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
+use crate::guard::jwk::KeySet;
+pub use crate::guard::jwk::MAX_AGE;
 use crate::guard::jwt::LEEWAY;
 use crate::store::key_material::{KeyMaterial, SigningKey};
 
@@ -51,6 +54,19 @@ pub struct KeyInfo {
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<KeyInfo>> {
     caller.require_admin()?;
     Ok(describe(app, &app.keys().await?))
+}
+
+/// What others verify access tokens with, for everybody.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] where the keys in memory may not be the ones that are kept: others would believe
+/// for minutes what this server itself does not.
+pub fn published(app: &App) -> Result<Arc<KeySet>> {
+    if app.guard().trusts_keys() {
+        return Ok(app.keyring().key_set());
+    }
+    Err(Error::Unavailable("the keys that were rotated cannot be read".to_owned()))
 }
 
 /// New keys in place of the current ones, on every server, for an administrator.
