@@ -227,3 +227,30 @@ async fn keys_in_wrong_hands_are_worth_nothing_at_once() {
         assert!(nodes.is_known(1 - node, &after.access).await);
     }
 }
+
+/// What it read before the rotation and what it hears after must not leave the new keys out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_during_a_rotation_has_the_keys_of_all_others() {
+    let mut nodes = Nodes::on_an_empty_database().with("DOORWARD_FEED__MAX_STALENESS", "1s");
+    nodes.add(1);
+    let mut known = vec![nodes.register(0, "ann@example.com").await];
+    for (number, head_start) in (1..).zip([0, 50, 150]) {
+        let mut node = nodes.launch(number).spawn();
+        tokio::time::sleep(Duration::from_millis(head_start)).await;
+        nodes.command(&["keys", "rotate"]);
+        node.wait_until_it_answers();
+        nodes.running.push(node);
+        // The new key is used once every node has surely heard of it.
+        for wait in [Duration::ZERO, Duration::from_millis(2_500)] {
+            tokio::time::sleep(wait).await;
+            for node in 0..nodes.running.len() {
+                known.push(nodes.login(node, "ann@example.com").await);
+            }
+            for node in 0..nodes.running.len() {
+                for tokens in &known {
+                    assert!(nodes.is_known(node, &tokens.access).await, "node {node}, {head_start} ms ahead");
+                }
+            }
+        }
+    }
+}
