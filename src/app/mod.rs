@@ -246,7 +246,9 @@ impl App {
         &self.0.guard
     }
 
-    pub(crate) fn gate(&self) -> &HashGate {
+    /// Where passwords are hashed.
+    #[must_use]
+    pub fn gate(&self) -> &HashGate {
         &self.0.gate
     }
 

@@ -2,7 +2,7 @@
 
 #[path = "../../support/postgres.rs"]
 pub(crate) mod cluster;
-mod database;
+pub(crate) mod database;
 pub(crate) mod process;
 
 use std::fs;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::database::Database;
-pub(crate) use self::database::secret_file;
+pub(crate) use self::database::{SECRET, secret_file};
 
 /// The first administrator of every test's server.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
@@ -90,6 +90,17 @@ impl Server {
     /// The server's own database, to see and to change what no endpoint does.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Every route that it serves: a method and the template of a path.
+    pub(crate) fn routes(&self) -> Vec<(Method, String)> {
+        let routes = self.running.as_ref().unwrap().routes();
+        routes.into_iter().map(|route| (route.method, route.path)).collect()
+    }
+
+    /// How many hashes of passwords it has computed so far.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.running.as_ref().unwrap().app().gate().readings().computed
     }
 
     /// Ends the server in good order.
