@@ -39,7 +39,7 @@ fn bodies_that_are_too_much_leave_nothing_in_memory() {
     let server = Launch::on(&folder.path().join("data")).serve();
     round(&server);
     let before = server.status("VmRSS");
-    for _ in 0..4 {
+    for _ in 0..3 {
         round(&server);
     }
     let (after, peak) = (server.status("VmRSS"), server.status("VmHWM"));
