@@ -245,9 +245,12 @@ async fn a_body_that_is_too_much_is_refused_at_once_and_costs_no_hash() {
     for (turn, (method, path, field)) in BODIES.into_iter().enumerate() {
         let path = path.replace("PROJECT", &text(&project, "/id"));
         let token = if path.starts_with("/1/") { ADMIN_TOKEN } else { &session };
-        for (number, (what, body)) in too_much(field).into_iter().enumerate() {
+        // All of it to every login; of the other routes each has half, one this and the next that.
+        let is_login = path.ends_with("login") || path == "/1/authentication";
+        let bodies = too_much(field).into_iter().enumerate().filter(|(number, _)| is_login || (number + turn) % 2 == 0);
+        for (number, (what, body)) in bodies {
             // Only rest reads forms; what begins with a brace is JSON all the same.
-            let kind = ["application/json", "application/x-www-form-urlencoded"][(number + turn) % 2];
+            let kind = ["application/json", "application/x-www-form-urlencoded"][(number / 2 + turn) % 2];
             let (before, began) = (server.hashes(), Instant::now());
             let request = send(&server, method, &path, token).header("Content-Type", kind).body(body);
             let (status, answered) = answer(request).await;
