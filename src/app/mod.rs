@@ -269,7 +269,9 @@ impl App {
         &self.0.throttle
     }
 
-    pub(crate) fn gate(&self) -> &HashGate {
+    /// Where passwords are hashed.
+    #[must_use]
+    pub fn gate(&self) -> &HashGate {
         &self.0.gate
     }
 

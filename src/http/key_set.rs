@@ -1,7 +1,6 @@
 //! The keys that access tokens are verified with elsewhere (RFC 7517), on the one path that is meant
 //! for everybody: it may be kept, and read by pages of every origin. Belongs to no dialect.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
@@ -9,9 +8,9 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 
 use super::health;
+use super::mount::Routes;
 use super::problem::problem;
 use super::request_log::FailureCause;
 use crate::actions::keys::{self, MAX_AGE};
@@ -26,9 +25,10 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/jwk-set+js
 const EVERYBODY: HeaderValue = HeaderValue::from_static("*");
 
 /// The route.
-pub fn router(app: &App) -> Router {
-    let answer = get(async |State(app): State<App>, headers: HeaderMap| key_set(&app, &headers));
-    Router::new().route(PATH, answer.with_state(app.clone())).method_not_allowed_fallback(health::wrong_method)
+#[must_use]
+pub fn routes() -> Routes {
+    let answer = async |State(app): State<App>, headers: HeaderMap| key_set(&app, &headers);
+    Routes::default().get(PATH, answer).otherwise(health::wrong_method)
 }
 
 fn key_set(app: &App, headers: &HeaderMap) -> Response {

@@ -24,6 +24,7 @@ use crate::actions::{failures, first_admin, housekeeping, keys, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::http::mount::Route;
 use crate::telemetry;
 
 /// How long between two sweeps of what is over, and between two batches of one.
@@ -110,6 +111,12 @@ impl Running {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Every route that it serves.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        routes::list(&self.app)
     }
 
     /// Takes no more connections, answers what is in flight, and ends.

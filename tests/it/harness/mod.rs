@@ -2,7 +2,7 @@
 
 #[path = "../../support/postgres.rs"]
 pub(crate) mod cluster;
-mod database;
+pub(crate) mod database;
 pub(crate) mod process;
 
 use std::fs;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::database::Database;
-pub(crate) use self::database::secret_file;
+pub(crate) use self::database::{SECRET, secret_file};
 
 /// The first administrator of every test's server.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
@@ -101,6 +101,17 @@ impl Server {
     /// What the server runs, for what it does by itself now and then, and what an operator does beside it.
     pub(crate) fn app(&self) -> &App {
         self.running.as_ref().expect("the server runs").app()
+    }
+
+    /// Every route that it serves: a method and the template of a path.
+    pub(crate) fn routes(&self) -> Vec<(Method, String)> {
+        let routes = self.running.as_ref().expect("the server runs").routes();
+        routes.into_iter().map(|route| (route.method, route.path)).collect()
+    }
+
+    /// How many hashes of passwords it has computed so far.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.app().gate().readings().computed
     }
 
     /// Ends the server in good order.

@@ -16,7 +16,7 @@ const NEW: &str = "another pass phrase";
 
 /// The mails to users once everything that was asked for is done: errands are run in order, and
 /// the last one here is for the administrator.
-async fn all_mails(server: &Server) -> Vec<String> {
+pub(crate) async fn all_mails(server: &Server) -> Vec<String> {
     let to_admin = |mail: &String| mail.contains(&format!("To: {ADMIN_EMAIL}\r\n"));
     let before = server.mails().iter().filter(|mail| to_admin(mail)).count();
     next_mail(server);
