@@ -23,6 +23,7 @@ pub async fn sweep(app: &App) -> Result<bool> {
     // An ended session stays as long as an access token of it may look valid.
     let ended = now.minus(app.guard().remember_ended() + EXPIRED_KEPT);
     let expired = now.minus(EXPIRED_KEPT);
+    let audited = app.settings().audit.retention.map(|retention| now.minus(retention));
     let swept = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -30,7 +31,11 @@ pub async fn sweep(app: &App) -> Result<bool> {
             let sessions = store::sessions::sweep(tx, ended, ended).await?;
             let secrets = store::mail_secrets::sweep(tx, expired).await?;
             let tokens = store::tokens::sweep(tx, expired).await?;
-            Ok(changes.max(sessions).max(secrets).max(tokens))
+            let events = match audited {
+                Some(before) => store::audit::sweep(tx, before).await?,
+                None => 0,
+            };
+            Ok(events.max(changes).max(sessions).max(secrets).max(tokens))
         })
         .await?;
     let is_done = swept < store::SWEPT_AT_ONCE;

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, ClusterSecret};
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
@@ -63,7 +64,9 @@ pub async fn rotate(app: &App, actor: &Actor, rotation: Rotation) -> Result<Vec<
     let (now, oldest) = (app.now(), Oldest::of(app));
     let algorithm = app.keys().await?.algorithm().unwrap_or(Algorithm::EdDsa);
     let key = SigningKey::generate(algorithm, now).map_err(|_| Error::Internal("no key can be made".to_owned()))?;
-    let keys = app.replace_keys(move |keys: KeyMaterial| {
+    let event = actor.event(Action::KeysRotated);
+    let event = if rotation == Rotation::Compromised { event.with("compromised") } else { event };
+    let keys = app.replace_keys(event, move |keys: KeyMaterial| {
         let rotated = keys.with_root_key(now).with_signing_key(key);
         Ok(match rotation {
             Rotation::Routine => rotated.without_retired(oldest.signing, oldest.root),
@@ -81,7 +84,7 @@ pub async fn rotate(app: &App, actor: &Actor, rotation: Rotation) -> Result<Vec<
 /// [`Error::Forbidden`], also where the keys are under no secret, or that they cannot be kept.
 pub async fn reseal(app: &App, actor: &Actor, secret: ClusterSecret) -> Result<()> {
     actor.caller.require_admin()?;
-    app.reseal_keys(secret).await
+    app.reseal_keys(actor.event(Action::KeysResealed), secret).await
 }
 
 /// Lets go of keys that nothing alive was made with.
@@ -97,7 +100,10 @@ pub async fn retire(app: &App) -> Result<()> {
     if (left.signing_keys.len(), left.root_keys.len()) == (signing, root) {
         return Ok(());
     }
-    app.replace_keys(move |keys: KeyMaterial| Ok(keys.without_retired(oldest.signing, oldest.root))).await.map(drop)
+    let event = Event::by_server(Action::KeysRetired);
+    let retired =
+        app.replace_keys(event, move |keys: KeyMaterial| Ok(keys.without_retired(oldest.signing, oldest.root)));
+    retired.await.map(drop)
 }
 
 /// Goes on with the keys as another process left them, whenever that happens. Where they cannot be

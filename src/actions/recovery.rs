@@ -6,7 +6,8 @@ use tokio::sync::watch;
 
 use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
-use crate::domain::caller::Actor;
+use crate::domain::audit::{Action, Event, Means, Reason};
+use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
@@ -21,8 +22,8 @@ use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
 /// # Errors
 ///
 /// [`Error::Busy`] where too many wait, whoever asks.
-pub fn forgot_password(app: &App, email: Email) -> Result<()> {
-    app.leave(Errand::PasswordReset(email))
+pub fn forgot_password(app: &App, email: Email, origin: &Origin) -> Result<()> {
+    app.leave(Errand::PasswordReset(email, origin.clone()))
 }
 
 /// Runs errands until told to stop and all that wait are done.
@@ -48,24 +49,29 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn run(app: &App, errand: Errand) {
-    let Errand::PasswordReset(email) = errand;
-    if let Err(error) = mail_reset(app, email).await {
+    let Errand::PasswordReset(email, origin) = errand;
+    if let Err(error) = mail_reset(app, email, &origin).await {
         tracing::error!(%error, "a reset mail could not be written");
     }
 }
 
-async fn mail_reset(app: &App, email: Email) -> Result<()> {
+async fn mail_reset(app: &App, email: Email, origin: &Origin) -> Result<()> {
     let account = store::users::account_by_login(&app.store().reads(), &LoginName::Email(email)).await?;
-    let Some(user) = account.map(|account| account.user).filter(User::is_active) else { return Ok(()) };
+    let (attempt, user) = (origin.event(Action::ResetRequested), account.map(|account| account.user));
+    let attempt = attempt.of(user.as_ref().map(|user| user.id));
+    let Some(user) = user.filter(User::is_active) else {
+        app.audit().refused(attempt.refused(Reason::NotFound));
+        return Ok(());
+    };
     let Some(address) = user.email.as_deref() else { return Ok(()) };
-    let secret = remember(app, &user, Purpose::Reset).await?;
+    let secret = remember(app, &user, Purpose::Reset, attempt).await?;
     let link = app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into();
     let minutes = app.settings().mail.reset_lifetime.as_secs().div_ceil(60);
     app.mailer().send(Mail::password_reset(address, &link, minutes)).await
 }
 
 /// Makes a secret for a user and keeps its hash, bound to the address that the user has now.
-async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
+async fn remember(app: &App, user: &User, purpose: Purpose, event: Event) -> Result<Secret> {
     let secret = SingleUseSecret::from_bytes(random());
     let now = app.now();
     let lifetime = match purpose {
@@ -87,6 +93,7 @@ async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
             if !new.email_key.is_empty() && new.email_key != canonical_email(&user) {
                 return Err(Error::NotFound);
             }
+            tx.audit(event.about_user(user.id));
             store::mail_secrets::insert(tx, &new).await
         })
         .await?;
@@ -112,7 +119,7 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
     actor.caller.require_admin()?;
     let user = users::get(app, &actor.caller, user).await?;
     let unaddressed = User { email: None, ..user };
-    let secret = remember(app, &unaddressed, Purpose::Reset).await?;
+    let secret = remember(app, &unaddressed, Purpose::Reset, actor.event(Action::ResetRequested)).await?;
     Ok(app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into())
 }
 
@@ -124,7 +131,12 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
 ///
 /// [`Error::Invalid`] for a password that the policy refuses, which leaves the secret usable;
 /// [`Error::BadToken`] where the secret is forged, used or over.
-pub async fn reset_password(app: &App, token: &str, password: Password) -> Result<()> {
+pub async fn reset_password(app: &App, token: &str, password: Password, origin: &Origin) -> Result<()> {
+    let attempt = origin.event(Action::PasswordReset).shown(Means::ResetSecret);
+    app.audit().note(&attempt, reset(app, &attempt, token, password).await)
+}
+
+async fn reset(app: &App, event: &Event, token: &str, password: Password) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
     let now = app.now();
     let reads = app.store().reads();
@@ -137,6 +149,7 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
     let (email, username) = users::names(&user);
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
+    let event = event.clone().by(user.id, Means::ResetSecret).about_user(user.id);
     app.store()
         .write(async move |tx: &Tx<'_>| {
             // The user before the secret, as everybody has it: two that held one each would wait for each other.
@@ -156,6 +169,7 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
             if !email_key.is_empty() {
                 store::users::update(tx, id, UserChange::Verified, now).await?;
             }
+            tx.audit(event);
             users::replace_password(tx, id, hash.as_str(), now).await.map(drop)
         })
         .await
@@ -169,7 +183,7 @@ pub async fn reset_password(app: &App, token: &str, password: Password) -> Resul
 pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
     let user = credentials::user(app, &actor.caller).await?;
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
-    let secret = remember(app, &user, Purpose::Verification).await?;
+    let secret = remember(app, &user, Purpose::Verification, actor.event(Action::VerificationRequested)).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
     let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
     app.mailer().send(Mail::address_verification(address, &link, hours)).await
@@ -181,6 +195,11 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
 ///
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
 pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
+    let attempt = actor.event(Action::EmailVerified);
+    app.audit().note(&attempt, verify(app, actor, attempt.clone(), token).await)
+}
+
+async fn verify(app: &App, actor: &Actor, event: Event, token: &str) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
     let (caller_id, now): (UserId, _) = (actor.caller.require_user()?, app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
@@ -190,6 +209,7 @@ pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
         if canonical_email(&user) != email_key {
             return Err(Error::BadToken);
         }
+        tx.audit(event.about_user(id));
         store::users::update(tx, id, UserChange::Verified, now).await
     })
     .await

@@ -2,6 +2,7 @@
 
 use super::issue::{Beginning, Issued};
 use crate::app::App;
+use crate::domain::audit::{Action, Means};
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
 use crate::domain::password::{Password, PasswordHash};
@@ -28,8 +29,14 @@ pub struct SignIn {
 /// [`Error::WrongCredentials`], or [`Error::Busy`] where no hashing is to be had.
 pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued> {
     let account = store::users::account_by_login(&app.store().reads(), &input.login).await?;
+    let attempt = origin.event(Action::SignIn).of(account.as_ref().map(|account| account.user.id));
+    app.audit().note(&attempt, begin(app, account, input, origin).await)
+}
+
+async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Origin) -> Result<Issued> {
     let (account, replacement) = prove(app, account, input.password).await?;
     let beginning = Beginning::new(app, input.dialect, origin);
+    let event = origin.event(Action::SignIn).by(account.user.id, Means::Password).about(beginning.id());
     let (beginning, user) = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -38,6 +45,7 @@ pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued
                 store::users::replace_hash(tx, user.id, old, new.as_str()).await?;
             }
             beginning.insert(tx, user.id).await?;
+            tx.audit(event);
             Ok((beginning, user))
         })
         .await?;

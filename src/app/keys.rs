@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{OpenError, Presence, data_dir};
 use crate::clock::Timestamp;
 use crate::config::{ClusterSecret, Database, Settings};
+use crate::domain::audit::{Action, Event};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
 use crate::store::key_file::{self, KEY_FILE};
@@ -53,7 +54,8 @@ impl KeySafe {
             return Ok(keys);
         }
         let key = SigningKey::generate(algorithm, now).map_err(OpenError::new)?;
-        let replaced = self.replace(store, move |keys: KeyMaterial| {
+        let event = Event::by_server(Action::KeysRotated).with("algorithm");
+        let replaced = self.replace(store, event, move |keys: KeyMaterial| {
             // Another node may have been first.
             Ok(if keys.algorithm() == Some(algorithm) { keys } else { keys.with_signing_key(key) })
         });
@@ -83,14 +85,16 @@ impl KeySafe {
     pub(super) async fn replace(
         &self,
         store: &Store,
+        event: Event,
         change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
     ) -> Result<KeyMaterial> {
         match self {
             Self::File(path) => {
                 let keys = change(read_file(path)?)?;
                 key_file::write(path, &keys).map_err(|error| Error::Unavailable(error.to_string()))?;
-                let tell = async |tx: &Tx<'_>| {
+                let tell = async move |tx: &Tx<'_>| {
                     tx.record(Change::Keys);
+                    tx.audit(event);
                     Ok(())
                 };
                 store.write(tell).await?;
@@ -103,6 +107,7 @@ impl KeySafe {
                     let keys = change(opened(sealed.as_deref(), &secret)?)?;
                     store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await?;
                     tx.record(Change::Keys);
+                    tx.audit(event);
                     Ok(keys)
                 };
                 store.write(replaced).await
@@ -114,7 +119,7 @@ impl KeySafe {
 impl KeySafe {
     /// Seals the keys under another secret. Nobody is told: who has the old one goes on with what it
     /// has read.
-    pub(super) async fn reseal(&self, store: &Store, secret: ClusterSecret) -> Result<()> {
+    pub(super) async fn reseal(&self, store: &Store, event: Event, secret: ClusterSecret) -> Result<()> {
         let Self::Row(old) = self else {
             return Err(Error::Forbidden("the keys are in a file of their own, under no secret"));
         };
@@ -122,6 +127,7 @@ impl KeySafe {
         let resealed = async move |tx: &Tx<'_>| {
             let sealed = store::meta::find(tx, store::meta::KEYS).await?;
             let keys = opened(sealed.as_deref(), &old)?;
+            tx.audit(event);
             store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await
         };
         store.write(resealed).await

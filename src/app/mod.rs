@@ -1,6 +1,7 @@
 //! Everything that lives as long as the process: store, keys, guard, gate, mailer, clock and
 //! settings, in one handle that is cheap to clone. Decides nothing.
 
+mod audit;
 mod data_dir;
 mod database;
 mod errand;
@@ -14,12 +15,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
+pub use self::audit::Refusals;
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
 use self::keys::KeySafe;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 pub use crate::config::{ClusterSecret, Registration, SuperUser};
+use crate::domain::audit::Event;
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Cost;
 use crate::domain::session::Lifetimes;
@@ -75,6 +78,7 @@ struct Inner {
     gate: HashGate,
     mailer: Mailer,
     errands: mpsc::Sender<Errand>,
+    refusals: Refusals,
 }
 
 impl App {
@@ -124,6 +128,7 @@ impl App {
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
+        let refusals = Refusals::new(clock.clone());
         let inner = Inner {
             settings,
             public_url,
@@ -137,6 +142,7 @@ impl App {
             gate,
             mailer,
             errands,
+            refusals,
         };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
@@ -218,10 +224,11 @@ impl App {
     /// What `change` returns, or that the keys cannot be kept.
     pub(crate) async fn replace_keys(
         &self,
+        event: Event,
         change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
     ) -> Result<KeyMaterial> {
         let _alone = self.0.safe.lock()?;
-        let keys = self.0.safe.replace(&self.0.store, change).await?;
+        let keys = self.0.safe.replace(&self.0.store, event, change).await?;
         self.use_keys(&keys)?;
         Ok(keys)
     }
@@ -231,8 +238,8 @@ impl App {
     /// # Errors
     ///
     /// [`Error::Forbidden`] where they are in no database, or that they cannot be kept.
-    pub(crate) async fn reseal_keys(&self, secret: ClusterSecret) -> Result<()> {
-        self.0.safe.reseal(&self.0.store, secret).await
+    pub(crate) async fn reseal_keys(&self, event: Event, secret: ClusterSecret) -> Result<()> {
+        self.0.safe.reseal(&self.0.store, event, secret).await
     }
 
     fn use_keys(&self, keys: &KeyMaterial) -> Result<()> {
@@ -261,6 +268,12 @@ impl App {
     /// [`Error::Busy`] where too much of it waits already.
     pub(crate) fn leave(&self, errand: Errand) -> Result<()> {
         self.0.errands.try_send(errand).map_err(|_| Error::Busy(Duration::from_secs(1)))
+    }
+
+    /// Where refusals are noted, for the audit log.
+    #[must_use]
+    pub fn audit(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// Whether the store answers and its schema is up.

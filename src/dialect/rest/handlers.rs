@@ -16,6 +16,7 @@ use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::actions::sign_up::{self, SignUp, sign_up};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
@@ -37,7 +38,7 @@ pub(super) async fn welcome(app: App, head: Head) -> Answer {
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
-    sign_up::require_open(&app)?;
+    sign_up::require_open(&app, &exchange.origin)?;
     let mut form = exchange.any_form()?;
     let name = form.required("name", DisplayName::parse);
     let bio = form.optional("bio", Bio::parse);
@@ -78,8 +79,10 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
-    let token = refresh_token(&Exchange::read(&app, Dialect::Rest, request).await?)?;
-    sessions::sign_out_by_refresh_token(&app, &token).await.map_err(|error| Failure::worded(error, Wording::Logout))?;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
+    let token = refresh_token(&exchange)?;
+    let ended = sessions::sign_out_by_refresh_token(&app, &token, &exchange.origin).await;
+    ended.map_err(|error| Failure::worded(error, Wording::Logout))?;
     Ok(message("You have been logged out."))
 }
 
@@ -100,7 +103,7 @@ pub(super) async fn forgot_password(State(app): State<App>, request: Request) ->
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let mut form = exchange.any_form()?;
     let email = form.required("email", Email::parse);
-    recovery::forgot_password(&app, form.finish(email)?)?;
+    recovery::forgot_password(&app, form.finish(email)?, &exchange.origin)?;
     Ok(message("If this address belongs to an account, a mail with a link is on its way."))
 }
 
@@ -110,14 +113,14 @@ pub(super) async fn reset_password(State(app): State<App>, request: Request) -> 
     let password = form.password("password");
     let password = form.finish(password)?;
     let token = query_token(&exchange)?;
-    recovery::reset_password(&app, &token, password).await?;
+    recovery::reset_password(&app, &token, password, &exchange.origin).await?;
     Ok(message("The password has been reset. Log in with the new one."))
 }
 
 pub(super) async fn send_verification_email(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let actor = actor(&app, &exchange).await?;
-    actor.caller.may_change_in(Dialect::Rest)?;
+    may_change(&app, &actor, Action::VerificationRequested)?;
     recovery::send_verification(&app, &actor).await?;
     Ok(message("A mail with a link is on its way."))
 }
@@ -125,7 +128,7 @@ pub(super) async fn send_verification_email(State(app): State<App>, request: Req
 pub(super) async fn verify_email(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let actor = actor(&app, &exchange).await?;
-    actor.caller.may_change_in(Dialect::Rest)?;
+    may_change(&app, &actor, Action::EmailVerified)?;
     recovery::verify_email(&app, &actor, &query_token(&exchange)?).await?;
     Ok(message("The address is verified."))
 }
@@ -136,6 +139,10 @@ fn query_token(exchange: &Exchange) -> Result<String, Error> {
     let token = form.optional("token", |text| Ok(text.to_owned()));
     form.finish(())?;
     token.ok_or(Error::BadToken)
+}
+
+fn may_change(app: &App, actor: &Actor, action: Action) -> Result<(), Error> {
+    app.audit().note(&actor.event(action), actor.caller.may_change_in(Dialect::Rest))
 }
 
 async fn actor(app: &App, exchange: &Exchange) -> Result<Actor, Error> {
