@@ -190,10 +190,10 @@ async fn change(app: &App, actor: &Actor, event: Event, id: ProjectId, input: Up
     let administration = if actor.caller.is_admin() { input.administration } else { ProjectAdministration::default() };
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let mut found = load(tx, id).await?;
+        let before = found.project.clone();
         if let Some(name) = input.name {
             name.as_str().clone_into(&mut found.project.name);
         }
-        let before = found.project.clone();
         administration.apply(&mut found.project);
         tx.audit(event.of(found.project.user_id).with(found.project.fields_that_differ(&before)));
         store::projects::update(tx, &found.project).await?;

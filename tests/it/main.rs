@@ -4,6 +4,7 @@
 
 mod across;
 mod argon;
+mod audit;
 mod cli;
 mod crash;
 mod faults;

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doorward::app::App;
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
 use doorward::server::{Running, Start};
@@ -90,6 +91,11 @@ impl Server {
     /// The server's own database, to see and to change what no endpoint does.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// What it runs, for what no endpoint does.
+    pub(crate) fn app(&self) -> &App {
+        self.running.as_ref().unwrap().app()
     }
 
     /// Ends the server in good order.
