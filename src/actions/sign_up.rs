@@ -148,7 +148,9 @@ async fn create_with_token(app: &App, actor: &Actor, event: &Event, input: Creat
     let draft = Draft::new(app, new.id)?;
     let events = [created(event, &new), event.also(Action::TokenCreated).about(draft.token.id).of(new.id)];
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
-        events.into_iter().for_each(|event| tx.audit(event));
+        for event in events {
+            tx.audit(event);
+        }
         Ok((insert(tx, &new).await?, draft.insert(tx).await?))
     })
     .await

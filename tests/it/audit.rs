@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use doorward::actions::audit::{self, Filter, Order, Record, Verdict};
 use doorward::actions::housekeeping;
+use doorward::domain::audit::{Action, Reason};
 use doorward::domain::caller::Caller;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -397,4 +398,13 @@ async fn without_retention_rows_stay_for_ever() {
     log.server.clock.advance(Duration::from_hours(24 * 365 * 50));
     housekeeping::sweep(log.server.app()).await.unwrap();
     assert_eq!(log.is_whole().await, 2);
+}
+
+#[test]
+fn every_action_and_reason_is_documented() {
+    let page = include_str!("../../docs/audit.md");
+    let words =
+        Action::ALL.iter().map(|action| action.as_str()).chain(Reason::ALL.iter().map(|reason| reason.as_str()));
+    let missing: Vec<_> = words.filter(|word| !page.contains(&format!("`{word}`"))).collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }

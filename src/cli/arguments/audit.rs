@@ -30,7 +30,7 @@ pub(in crate::cli) struct ListAudit {
     /// What this user did
     #[arg(long, value_name = "LOGIN", conflicts_with = "user")]
     pub(in crate::cli) actor: Option<String>,
-    /// One kind of action, such as sign_in or token.created
+    /// One kind of action, such as `sign_in` or `token.created`
     #[arg(long, value_parser = action)]
     pub(in crate::cli) action: Option<Action>,
     /// What was done, or what was refused

@@ -74,7 +74,10 @@ async fn a_row_says_all_that_its_event_said() {
     on_each(async |place| {
         let store = place.open().await;
         store
-            .write(async |tx: &Tx<'_>| Ok(tx.audit(Entry { event: event(5), at: Some(NOW), times: 3 })))
+            .write(async |tx: &Tx<'_>| {
+                tx.audit(Entry { event: event(5), at: Some(NOW), times: 3 });
+                Ok(())
+            })
             .await
             .unwrap();
         let row = after(&store.reads(), 0, 10).await.unwrap().remove(0);

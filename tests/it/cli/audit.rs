@@ -26,7 +26,9 @@ fn verify(data: &DataDirectory, arguments: &[&str]) -> Ran {
 /// That the log is found broken, with a message that says all of this.
 fn broken(data: &DataDirectory, arguments: &[&str], parts: &[&str]) {
     let ran = verify(data, arguments);
-    parts.iter().for_each(|part| ran.refused(part));
+    for part in parts {
+        ran.refused(part);
+    }
 }
 
 #[test]
