@@ -74,6 +74,11 @@ impl Beginning {
         }
     }
 
+    /// The session's id.
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
+    }
+
     pub(super) async fn insert(&self, tx: &Tx<'_>, user_id: UserId) -> Result<()> {
         let address = self.origin.address.map(|address| address.to_string());
         let new = NewSession {

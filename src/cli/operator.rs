@@ -3,7 +3,7 @@
 
 use super::message::{Failure, Subject, about};
 use super::output::Output;
-use crate::actions::users;
+use crate::actions::{audit, users};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::{LogFormat, Settings};
@@ -38,7 +38,14 @@ pub(super) fn run(
     runtime.block_on(async {
         let public_url = settings.effective_public_url();
         let (app, _) = App::open(settings, public_url, Clock::System, Presence::Required).await?;
-        command(&Operator { app, actor: Actor::operator(), output }).await
+        let operator = Operator { app, actor: Actor::operator(), output };
+        let done = command(&operator).await;
+        // Nobody does that later here. Where it fails, the command's own result says more.
+        let noted = audit::write_refusals(&operator.app).await;
+        noted.or_else(|error| done.is_err().then_some(()).ok_or(error)).map_err(|error| {
+            Failure::Refused(format!("what was refused cannot be written into the audit log: {error}"))
+        })?;
+        done
     })
 }
 

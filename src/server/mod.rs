@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{failures, first_admin, housekeeping, keys, recovery};
+use crate::actions::{audit, failures, first_admin, housekeeping, keys, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -96,6 +96,7 @@ impl Running {
             tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
             tokio::spawn(keys::follow(app.clone(), stopped.clone())),
             tokio::spawn(failures::share(app.clone(), stopped.clone())),
+            tokio::spawn(audit::keep(app.clone(), stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
         Ok(Self { app, address, listening, stop, workers })
@@ -130,6 +131,8 @@ impl Running {
         for worker in self.workers {
             worker.await.context("a worker failed")?;
         }
+        // What the others did last is part of it.
+        audit::finish(&self.app).await;
         ended
     }
 }

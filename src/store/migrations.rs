@@ -36,6 +36,7 @@ migrations! {
     2 "0002_partial_indexes" runs with 1,
     3 "0003_side_by_side" runs with 1,
     4 "0004_throttle" runs with 1,
+    5 "0005_audit_log" runs with 1,
 }
 
 /// A step that a database went through, as its journal has it.
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_done_in_order() {
         let left = pending(&history(&[])[..1], |step| step.sqlite).unwrap();
-        assert_eq!(left.iter().map(|step| step.version).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(left.iter().map(|step| step.version).collect::<Vec<_>>(), [2, 3, 4, 5]);
         assert!(pending(&history(&[]), |step| step.sqlite).unwrap().is_empty());
     }
 

@@ -5,6 +5,7 @@
 mod across;
 mod argon;
 mod attacks;
+mod audit;
 mod cli;
 mod crash;
 mod faults;

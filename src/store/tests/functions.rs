@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::sessions::Standing;
 use super::*;
+use crate::domain::audit::{Action, Event};
 use crate::domain::error::Error;
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
 use crate::domain::network::Network;
@@ -351,8 +352,7 @@ async fn values_and_events_are_kept() {
             meta::set(tx, "name", "two").await?;
             meta::insert(tx, "name", "three").await?;
             for _ in 0..2 {
-                let event = AuditEvent { at: NOW, action: "a.b", user_id: Some(ann), subject: "s", address: None };
-                audit::insert(tx, &event).await?;
+                tx.audit(Event::by_server(Action::UserUpdated).about_user(ann));
             }
             counters::hold(tx, counters::ADMINISTRATORS).await
         };
