@@ -57,6 +57,8 @@ words! {
         TokenCreated "token.created",
         /// An API token was deleted.
         TokenDeleted "token.deleted",
+        /// An API token was shown and not looked up: too much had failed from there.
+        TokenShown "token.shown",
         /// An administrator made a user.
         UserCreated "user.created",
         /// What only administrators set was changed.

@@ -179,7 +179,8 @@ fn rounds() -> usize {
 async fn what_was_acknowledged_survives_a_kill_in_the_middle_of_writes_and_nothing_revoked_comes_back() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let directory = tempfile::tempdir().unwrap();
-    let launch = Launch::on(&directory.path().join("data"));
+    // Its clients share one address, and hundreds of revoked tokens are shown again.
+    let launch = Launch::on(&directory.path().join("data")).variable("DOORWARD_THROTTLE__ENABLED", "false");
     let mut ledger = Ledger::default();
     for round in 1..=ROUNDS {
         let kill_at =
