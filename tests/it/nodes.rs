@@ -1,7 +1,7 @@
 //! Several real servers on one PostgreSQL: what one of them does, all of them know.
 
 mod access;
-mod audit;
+mod chain;
 mod endings;
 mod failover;
 mod failures;
