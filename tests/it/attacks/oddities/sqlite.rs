@@ -6,9 +6,9 @@ use std::thread;
 use super::too_much;
 use crate::harness::process::{Launch, Process, exchange, send};
 
-/// What the memory may grow by, in KiB, once everything was there before. A fault that keeps what
-/// comes in would keep hundreds of MiB.
-const GROWTH_MAX: usize = 48 * 1_024;
+/// What the memory may grow by, in KiB, once everything was there before. What comes in is nearly
+/// twice as much: a fault that keeps it would show.
+const GROWTH_MAX: usize = 16 * 1_024;
 
 /// By four clients at once, every body that is too much, to every login.
 fn round(server: &Process) {
