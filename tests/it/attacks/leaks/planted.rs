@@ -61,7 +61,9 @@ impl Ground {
     fn start(level: &str, format: &str) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let mut launch = Launch::on(&folder.path().join("data")).variable("DOORWARD_LOG__LEVEL", level);
+        let mut launch = Launch::on(&folder.path().join("data"))
+            .variable("DOORWARD_LOG__LEVEL", level)
+            .variable("DOORWARD_THROTTLE__ENABLED", "false");
         launch = launch.variable("DOORWARD_LOG__FORMAT", format).variable("DOORWARD_IRON__REVEAL_TOKENS", "true");
         let mut database = None;
         if is_postgres_asked_for() {

@@ -38,7 +38,7 @@ fn round(server: &Process) {
 #[test]
 fn bodies_that_are_too_much_leave_nothing_in_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Launch::on(&folder.path().join("data")).serve();
+    let server = Launch::on(&folder.path().join("data")).variable("DOORWARD_THROTTLE__ENABLED", "false").serve();
     round(&server);
     let before = server.status("VmRSS");
     for _ in 0..3 {
