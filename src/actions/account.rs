@@ -45,12 +45,13 @@ pub struct UpdateUser {
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] or
 /// [`Error::WrongCurrentPassword`] for one's own, [`Error::Taken`], [`Error::LastAdministrator`].
 pub async fn update(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> Result<User> {
-    let attempt = actor.event(match (&input.password, &input.email) {
+    let event = actor.event(match (&input.password, &input.email) {
         (Some(_), _) => Action::PasswordChanged,
         (None, Some(_)) => Action::EmailChanged,
         (None, None) => Action::UserUpdated,
     });
-    app.audit().note(&attempt, change(app, actor, user, input).await)
+    let event = event.about_named(user);
+    app.audit().note(&event, change(app, actor, user, input).await)
 }
 
 async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> Result<User> {
@@ -144,8 +145,8 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, event: Eve
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] for one's own,
 /// [`Error::LastAdministrator`].
 pub async fn delete(app: &App, actor: &Actor, user: &UserRef, current_password: Option<Password>) -> Result<()> {
-    let attempt = actor.event(Action::UserDeleted);
-    app.audit().note(&attempt, take_away(app, actor, &attempt, user, current_password).await)
+    let event = actor.event(Action::UserDeleted).about_named(user);
+    app.audit().note(&event, take_away(app, actor, &event, user, current_password).await)
 }
 
 async fn take_away(
@@ -201,8 +202,8 @@ pub struct Profile {
 /// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
 pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
     let is_password = input.new_password.is_some();
-    let attempt = actor.event(if is_password { Action::PasswordChanged } else { Action::UsernameChanged });
-    app.audit().note(&attempt, rename(app, actor, input, dialect).await)
+    let event = actor.event(if is_password { Action::PasswordChanged } else { Action::UsernameChanged });
+    app.audit().note(&event, rename(app, actor, input, dialect).await)
 }
 
 async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {

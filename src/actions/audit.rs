@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::domain::caller::Caller;
 use crate::domain::error::Result;
 use crate::store::{self, Reads, Tx};
-pub use crate::store::{Filter, Order, Position, Record, Whose, hex};
+pub use crate::store::{Filter, Order, Position, Record, Whose};
 
 /// How long refusals wait, so that those of a flood are written together.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -137,6 +137,9 @@ impl Walk<'_> {
                     return Ok(Some(broken));
                 }
                 self.place = tail;
+                if let Some(broken) = self.begin() {
+                    return Ok(Some(broken));
+                }
             }
         }
         Ok((self.place != *head).then_some((head.seq, Fault::NotTheHead)))
@@ -166,6 +169,7 @@ async fn behind(reads: &Reads<'_>, head: &Position) -> Result<Broken> {
 
 /// Writes refusals whenever some wait, and says the log's head now and then, until told to stop.
 pub async fn keep(app: App, mut stop: watch::Receiver<bool>) {
+    say_head(&app).await;
     let (mut said, mut is_failing) = (Instant::now(), false);
     loop {
         let some_wait = tokio::select! {

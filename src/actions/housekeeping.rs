@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::issue::NOTED_EVERY;
 use super::keys;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -46,7 +47,7 @@ async fn sweep_store(app: &App, now: Timestamp) -> Result<bool> {
     // An ended session stays as long as an access token of it may look valid.
     let ended = app.guard().remember_sessions_since();
     let expired = now.minus(EXPIRED_KEPT);
-    let unknown = now.minus(app.settings().throttle.known_network);
+    let unknown = now.minus(app.settings().throttle.known_network + NOTED_EVERY);
     let audited = app.settings().audit.retention.map(|retention| now.minus(retention));
     let swept = app
         .store()

@@ -40,7 +40,7 @@ pub struct Issued {
 }
 
 /// That a user signed in from a network is written down once in this time.
-const NOTED_EVERY: Duration = Duration::from_hours(24);
+pub(super) const NOTED_EVERY: Duration = Duration::from_hours(24);
 
 fn notes_networks(app: &App) -> bool {
     let throttle = &app.settings().throttle;

@@ -27,8 +27,8 @@ pub struct SharedProject {
 ///
 /// [`Error::Forbidden`] for another's without administrator power, [`Error::NotFound`].
 pub async fn create(app: &App, actor: &Actor, name: ProjectName, owner: Option<&UserRef>) -> Result<SharedProject> {
-    let attempt = actor.event(Action::ProjectCreated);
-    app.audit().note(&attempt, make(app, actor, attempt.clone(), name, owner).await)
+    let event = actor.event(Action::ProjectCreated);
+    app.audit().note(&event, make(app, actor, event.clone(), name, owner).await)
 }
 
 async fn make(
@@ -181,8 +181,8 @@ impl ProjectAdministration {
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn update(app: &App, actor: &Actor, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
-    let attempt = actor.event(Action::ProjectUpdated).about(id);
-    app.audit().note(&attempt, change(app, actor, attempt.clone(), id, input).await)
+    let event = actor.event(Action::ProjectUpdated).about(id);
+    app.audit().note(&event, change(app, actor, event.clone(), id, input).await)
 }
 
 async fn change(app: &App, actor: &Actor, event: Event, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
@@ -208,8 +208,8 @@ async fn change(app: &App, actor: &Actor, event: Event, id: ProjectId, input: Up
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn delete(app: &App, actor: &Actor, id: ProjectId) -> Result<()> {
-    let attempt = actor.event(Action::ProjectDeleted).about(id);
-    app.audit().note(&attempt, take_away(app, actor, attempt.clone(), id).await)
+    let event = actor.event(Action::ProjectDeleted).about(id);
+    app.audit().note(&event, take_away(app, actor, event.clone(), id).await)
 }
 
 async fn take_away(app: &App, actor: &Actor, event: Event, id: ProjectId) -> Result<()> {
@@ -247,8 +247,8 @@ pub async fn set_sharing(
         Sharing::Share => Action::ProjectShared,
         Sharing::Unshare => Action::ProjectUnshared,
     };
-    let attempt = actor.event(action).about(id);
-    app.audit().note(&attempt, share(app, actor, attempt.clone(), (id, with), sharing).await)
+    let event = actor.event(action).about(id);
+    app.audit().note(&event, share(app, actor, event.clone(), (id, with), sharing).await)
 }
 
 async fn share(
@@ -259,29 +259,29 @@ async fn share(
     sharing: Sharing,
 ) -> Result<SharedProject> {
     get_own(app, actor, id).await?;
-    let address = actor.origin.address;
-    let is_limited = !actor.caller.is_admin();
-    if is_limited {
-        app.throttle().admit(address, app.now())?;
-    }
+    // Whoever is told that there is no such user asks who there is.
+    let asking = if actor.caller.is_admin() { None } else { Some(app.throttle().look_up(actor.origin.address)?) };
     let shared = credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
         for user in &with {
             let user = users::find(tx.shared(), user).await?.ok_or(Error::NotFound)?.id;
-            match sharing {
+            let is_changed = match sharing {
                 // The owner has it anyway.
-                Sharing::Share if user == owner => continue,
+                Sharing::Share if user == owner => false,
                 Sharing::Share => store::shares::insert(tx, id, user).await?,
                 Sharing::Unshare => store::shares::delete(tx, id, user).await?,
+            };
+            if is_changed {
+                tx.audit(event.clone().of(user));
             }
-            tx.audit(event.clone().of(user));
         }
         load(tx, id).await
     })
     .await;
-    // Whoever is told that there is no such user asks who there is.
-    if is_limited && matches!(shared, Err(Error::NotFound)) {
-        app.throttle().failed(address, app.now());
+    if let Some(asking) = asking
+        && !matches!(shared, Err(Error::NotFound))
+    {
+        asking.withdraw();
     }
     shared
 }

@@ -24,9 +24,9 @@ use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
 /// [`Error::TooMany`] where too many were asked for, whether or not the address is known;
 /// [`Error::Busy`] where too many wait, whoever asks.
 pub fn forgot_password(app: &App, email: Email, origin: &Origin) -> Result<()> {
-    let attempt = origin.event(Action::ResetRequested);
-    app.audit().note(&attempt, app.throttle().mail(&email, origin.address, app.now()))?;
-    app.leave(Errand::PasswordReset(email, origin.clone()))
+    let event = origin.event(Action::ResetRequested);
+    let attempt = app.audit().note(&event, app.throttle().mail(&email, origin.address))?;
+    app.leave(Errand::PasswordReset(email, origin.clone())).inspect_err(|_| attempt.withdraw())
 }
 
 /// Runs errands until told to stop and all that wait are done.
@@ -60,14 +60,14 @@ async fn run(app: &App, errand: Errand) {
 
 async fn mail_reset(app: &App, email: Email, origin: &Origin) -> Result<()> {
     let account = store::users::account_by_login(&app.store().reads(), &LoginName::Email(email)).await?;
-    let (attempt, user) = (origin.event(Action::ResetRequested), account.map(|account| account.user));
-    let attempt = attempt.of(user.as_ref().map(|user| user.id));
+    let (event, user) = (origin.event(Action::ResetRequested), account.map(|account| account.user));
+    let event = event.of(user.as_ref().map(|user| user.id));
     let Some(user) = user.filter(User::is_active) else {
-        app.audit().refused(attempt.refused(Reason::NotFound));
+        app.audit().refused(event.refused(Reason::NotFound));
         return Ok(());
     };
     let Some(address) = user.email.as_deref() else { return Ok(()) };
-    let secret = remember(app, &user, Purpose::Reset, attempt).await?;
+    let secret = remember(app, &user, Purpose::Reset, event).await?;
     let link = app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into();
     let minutes = app.settings().mail.reset_lifetime.as_secs().div_ceil(60);
     app.mailer().send(Mail::password_reset(address, &link, minutes)).await
@@ -135,8 +135,8 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
 /// [`Error::Invalid`] for a password that the policy refuses, which leaves the secret usable;
 /// [`Error::BadToken`] where the secret is forged, used or over; [`Error::TooMany`].
 pub async fn reset_password(app: &App, token: &str, password: Password, origin: &Origin) -> Result<()> {
-    let attempt = origin.event(Action::PasswordReset).shown(Means::ResetSecret);
-    app.audit().note(&attempt, reset(app, &attempt, origin, token, password).await)
+    let event = origin.event(Action::PasswordReset).shown(Means::ResetSecret);
+    app.audit().note(&event, reset(app, &event, origin, token, password).await)
 }
 
 async fn reset(app: &App, event: &Event, origin: &Origin, token: &str, password: Password) -> Result<()> {
@@ -146,10 +146,10 @@ async fn reset(app: &App, event: &Event, origin: &Origin, token: &str, password:
 
 /// Counts a secret that is not known as a failure of whoever shows it.
 async fn within_limits<T>(app: &App, origin: &Origin, consuming: impl Future<Output = Result<T>>) -> Result<T> {
-    app.throttle().admit(origin.address, app.now())?;
+    let attempt = app.throttle().look_up(origin.address)?;
     let consumed = consuming.await;
-    if matches!(consumed, Err(Error::BadToken)) {
-        app.throttle().failed(origin.address, app.now());
+    if !matches!(consumed, Err(Error::BadToken)) {
+        attempt.withdraw();
     }
     consumed
 }
@@ -203,8 +203,16 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
     let (email, _) = users::names(&user);
     let email = email.ok_or_else(|| Error::Internal("a stored address is none".to_owned()))?;
     let event = actor.event(Action::VerificationRequested);
-    app.audit().note(&event, app.throttle().mail(&email, actor.origin.address, app.now()))?;
-    let secret = remember(app, &user, Purpose::Verification, event).await?;
+    let attempt = app.audit().note(&event, app.throttle().mail(&email, actor.origin.address))?;
+    let sent = mail_verification(app, &user, address, event).await;
+    if sent.as_ref().is_err_and(Error::is_no_answer) {
+        attempt.withdraw();
+    }
+    sent
+}
+
+async fn mail_verification(app: &App, user: &User, address: &str, event: Event) -> Result<()> {
+    let secret = remember(app, user, Purpose::Verification, event).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
     let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
     app.mailer().send(Mail::address_verification(address, &link, hours)).await
@@ -216,8 +224,8 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
 ///
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
 pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
-    let attempt = actor.event(Action::EmailVerified);
-    app.audit().note(&attempt, verify(app, actor, attempt.clone(), token).await)
+    let event = actor.event(Action::EmailVerified);
+    app.audit().note(&event, verify(app, actor, event.clone(), token).await)
 }
 
 async fn verify(app: &App, actor: &Actor, event: Event, token: &str) -> Result<()> {

@@ -33,11 +33,11 @@ enum Outcome {
 ///
 /// [`Error::BadToken`] where it is forged, over or reused.
 pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> {
-    let attempt = origin.event(Action::SessionRefreshed);
+    let event = origin.event(Action::SessionRefreshed);
     let Some(claims) = app.keyring().verify_refresh(token) else {
-        return app.audit().note(&attempt, Err(Error::BadToken));
+        return app.audit().note(&event, Err(Error::BadToken));
     };
-    let attempt = attempt.about(claims.session_id);
+    let event = event.about(claims.session_id);
     let (now, grace) = (app.now(), app.settings().sessions.rotation_grace);
     let key_id = app.keyring().current_root_id(now);
     let reused = origin.event(Action::SessionReused).shown(Means::RefreshToken(claims.session_id));
@@ -59,7 +59,7 @@ pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> 
             Ok(Outcome::Fresh(Grounds::of(claims.session_id, &standing)))
         })
         .await;
-    match app.audit().note(&attempt, outcome)? {
+    match app.audit().note(&event, outcome)? {
         Outcome::Fresh(grounds) => issue(app, &grounds, now),
         Outcome::Reused => Err(Error::BadToken),
     }
@@ -85,21 +85,21 @@ fn is_in_grace(claims: &RefreshClaims, standing: &Standing, grace: Duration, now
 ///
 /// [`Error::BadToken`] where it is forged or its session over.
 pub async fn sign_out_by_refresh_token(app: &App, token: &str, origin: &Origin) -> Result<()> {
-    let attempt = origin.event(Action::SignOut);
+    let event = origin.event(Action::SignOut);
     let Some(claims) = app.keyring().verify_refresh(token) else {
-        return app.audit().note(&attempt, Err(Error::BadToken));
+        return app.audit().note(&event, Err(Error::BadToken));
     };
-    let attempt = attempt.about(claims.session_id).shown(Means::RefreshToken(claims.session_id));
-    let (event, now) = (attempt.clone(), app.now());
+    let event = event.about(claims.session_id).shown(Means::RefreshToken(claims.session_id));
+    let (ending, now) = (event.clone(), app.now());
     let ended = app
         .store()
         .write(async move |tx: &Tx<'_>| {
             let standing = live(tx, claims.session_id, now).await?.ok_or(Error::BadToken)?;
-            tx.audit(event.clone().by(standing.user_id, event.means));
+            tx.audit(ending.clone().by(standing.user_id, ending.means));
             store::sessions::end(tx, claims.session_id, now).await.map(drop)
         })
         .await;
-    app.audit().note(&attempt, ended)
+    app.audit().note(&event, ended)
 }
 
 /// Ends the caller's own session.
@@ -108,11 +108,11 @@ pub async fn sign_out_by_refresh_token(app: &App, token: &str, origin: &Origin) 
 ///
 /// [`Error::Forbidden`] for an API token, which has none.
 pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
-    let attempt = actor.event(Action::SignOut);
+    let event = actor.event(Action::SignOut);
     let Credential::Session { id, .. } = actor.caller.credential() else {
-        return app.audit().note(&attempt, Err(Error::Forbidden("an API token has no session to end")));
+        return app.audit().note(&event, Err(Error::Forbidden("an API token has no session to end")));
     };
-    end(app, id, attempt).await.map(drop)
+    end(app, id, event).await.map(drop)
 }
 
 async fn end(app: &App, id: SessionId, event: Event) -> Result<bool> {
@@ -145,8 +145,8 @@ pub async fn list(app: &App, caller: &Caller, user: &UserRef) -> Result<Vec<Sess
 ///
 /// [`Error::NotFound`] where there is none that lives.
 pub async fn revoke(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
-    let attempt = actor.event(Action::SessionEnded);
-    app.audit().note(&attempt, revoke_one(app, actor, &attempt, id).await)
+    let event = actor.event(Action::SessionEnded).about(id);
+    app.audit().note(&event, revoke_one(app, actor, &event, id).await)
 }
 
 async fn revoke_one(app: &App, actor: &Actor, event: &Event, id: SessionId) -> Result<()> {
@@ -160,8 +160,8 @@ async fn revoke_one(app: &App, actor: &Actor, event: &Event, id: SessionId) -> R
 ///
 /// [`Error::NotFound`] where there is no such user.
 pub async fn revoke_all(app: &App, actor: &Actor, user: &UserRef) -> Result<u64> {
-    let attempt = actor.event(Action::UserSessionsEnded);
-    app.audit().note(&attempt, revoke_every(app, actor, &attempt, user).await)
+    let event = actor.event(Action::UserSessionsEnded).about_named(user);
+    app.audit().note(&event, revoke_every(app, actor, &event, user).await)
 }
 
 async fn revoke_every(app: &App, actor: &Actor, event: &Event, user: &UserRef) -> Result<u64> {

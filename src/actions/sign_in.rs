@@ -28,11 +28,11 @@ pub struct SignIn {
 ///
 /// [`Error::WrongCredentials`], [`Error::TooMany`], or [`Error::Busy`] where no hashing is to be had.
 pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued> {
-    let attempt = origin.event(Action::SignIn);
-    app.audit().note(&attempt, app.throttle().admit(origin.address, app.now()))?;
+    let event = origin.event(Action::SignIn);
+    app.audit().note(&event, app.throttle().admit(origin.address))?;
     let account = store::users::account_by_login(&app.store().reads(), &input.login).await?;
-    let attempt = attempt.of(account.as_ref().map(|account| account.user.id));
-    app.audit().note(&attempt, begin(app, account, input, origin).await)
+    let event = event.of(account.as_ref().map(|account| account.user.id));
+    app.audit().note(&event, begin(app, account, input, origin).await)
 }
 
 async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Origin) -> Result<Issued> {

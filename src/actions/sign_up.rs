@@ -9,7 +9,7 @@ use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
-use crate::domain::password::{Password, PasswordHash};
+use crate::domain::password::{NewPassword, Password, PasswordHash};
 use crate::domain::permission::Permissions;
 use crate::domain::session::Dialect;
 use crate::domain::user::{Bio, DisplayName, Email, JsonObject, Status, User, Username};
@@ -38,22 +38,23 @@ pub struct SignUp {
 /// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], [`Error::TooMany`], or a
 /// password that the policy refuses.
 pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
-    let attempt = origin.event(Action::SignUp);
-    app.audit().note(&attempt, register(app, input, origin).await)
+    let event = origin.event(Action::SignUp);
+    app.audit().note(&event, register(app, input, origin).await)
 }
 
 async fn register(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
     open(app)?;
-    let password = policy::check(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
-    let attempt = app.throttle().register(origin.address, app.now())?;
-    let hash = match app.gate().hash(password).await {
-        Ok(hash) => hash,
-        Err(error) => {
-            attempt.is_void();
-            return Err(error);
-        }
-    };
-    attempt.stands();
+    let password = policy::check(input.password.clone(), input.email.as_ref(), input.username.as_ref(), "password")?;
+    let attempt = app.throttle().register(origin.address)?;
+    let registered = make(app, input, password, origin).await;
+    if registered.as_ref().is_err_and(Error::is_no_answer) {
+        attempt.withdraw();
+    }
+    registered
+}
+
+async fn make(app: &App, input: SignUp, password: NewPassword, origin: &Origin) -> Result<Issued> {
+    let hash = app.gate().hash(password).await?;
     let mut new = blank(app, input.email, input.username, Some(hash));
     new.name = input.name.map(|name| name.as_str().to_owned());
     new.bio = input.bio.map(|bio| bio.as_str().to_owned());
@@ -122,8 +123,8 @@ pub struct CreateUser {
 /// [`Error::Forbidden`] without administrator power, [`Error::Taken`], or a password that the
 /// policy refuses.
 pub async fn create_user(app: &App, actor: &Actor, input: CreateUser) -> Result<User> {
-    let attempt = actor.event(Action::UserCreated);
-    app.audit().note(&attempt, create(app, actor, &attempt, input).await)
+    let event = actor.event(Action::UserCreated);
+    app.audit().note(&event, create(app, actor, &event, input).await)
 }
 
 async fn create(app: &App, actor: &Actor, event: &Event, input: CreateUser) -> Result<User> {
@@ -147,8 +148,8 @@ fn created(event: &Event, new: &NewUser) -> Event {
 ///
 /// The same as of [`create_user`].
 pub async fn create_user_with_token(app: &App, actor: &Actor, input: CreateUser) -> Result<(User, Created)> {
-    let attempt = actor.event(Action::UserCreated);
-    app.audit().note(&attempt, create_with_token(app, actor, &attempt, input).await)
+    let event = actor.event(Action::UserCreated);
+    app.audit().note(&event, create_with_token(app, actor, &event, input).await)
 }
 
 async fn create_with_token(app: &App, actor: &Actor, event: &Event, input: CreateUser) -> Result<(User, Created)> {

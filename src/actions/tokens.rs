@@ -42,8 +42,8 @@ pub struct Created {
 /// [`Error::Forbidden`] for another's or an admin token without administrator power,
 /// [`Error::NotFound`] where there is no such user.
 pub async fn create(app: &App, actor: &Actor, input: CreateToken) -> Result<Created> {
-    let attempt = actor.event(Action::TokenCreated).with(if input.admin { "admin" } else { "" });
-    app.audit().note(&attempt, make(app, actor, attempt.clone(), input).await)
+    let event = actor.event(Action::TokenCreated).with(if input.admin { "admin" } else { "" });
+    app.audit().note(&event, make(app, actor, event.clone(), input).await)
 }
 
 async fn make(app: &App, actor: &Actor, event: Event, input: CreateToken) -> Result<Created> {
@@ -145,8 +145,8 @@ pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<
 ///
 /// [`Error::NotFound`] where there is none that the caller may know of.
 pub async fn delete(app: &App, actor: &Actor, id: TokenId) -> Result<()> {
-    let attempt = actor.event(Action::TokenDeleted).about(id);
-    app.audit().note(&attempt, take_away(app, actor, attempt.clone(), id).await)
+    let event = actor.event(Action::TokenDeleted).about(id);
+    app.audit().note(&event, take_away(app, actor, event.clone(), id).await)
 }
 
 async fn take_away(app: &App, actor: &Actor, event: Event, id: TokenId) -> Result<()> {

@@ -49,8 +49,8 @@ pub async fn list(app: &App, caller: &Caller, after: Option<UserId>, limit: i64)
 ///
 /// [`Error::NotFound`], or a password that the policy refuses.
 pub async fn set_password(app: &App, actor: &Actor, user: &UserRef, password: Password) -> Result<User> {
-    let attempt = actor.event(Action::PasswordChanged);
-    app.audit().note(&attempt, replace(app, actor, &attempt, user, password).await)
+    let event = actor.event(Action::PasswordChanged).about_named(user);
+    app.audit().note(&event, replace(app, actor, &event, user, password).await)
 }
 
 async fn replace(app: &App, actor: &Actor, event: &Event, user: &UserRef, password: Password) -> Result<User> {
@@ -87,6 +87,7 @@ pub(super) async fn replace_password(tx: &Tx<'_>, id: UserId, hash: &str, now: T
 /// many there were.
 pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Result<u64> {
     store::users::raise_credential_version(tx, id).await?;
+    store::known_networks::delete_of_user(tx, id).await?;
     store::sessions::end_of_user(tx, id, now).await
 }
 
@@ -101,8 +102,8 @@ pub(super) async fn reread(reads: &Reads<'_>, id: UserId) -> Result<User> {
 ///
 /// [`Error::LastAdministrator`], or [`Error::NotFound`].
 pub async fn set_status(app: &App, actor: &Actor, user: &UserRef, status: Status) -> Result<User> {
-    let attempt = actor.event(setting(status));
-    app.audit().note(&attempt, switch(app, actor, &attempt, user, status).await)
+    let event = actor.event(setting(status)).about_named(user);
+    app.audit().note(&event, switch(app, actor, &event, user, status).await)
 }
 
 async fn switch(app: &App, actor: &Actor, event: &Event, user: &UserRef, status: Status) -> Result<User> {
@@ -180,8 +181,8 @@ pub async fn set_permission(
         Grant::Give => Action::PermissionGranted,
         Grant::Take => Action::PermissionTaken,
     };
-    let attempt = actor.event(action).with(permission.as_str().to_owned());
-    app.audit().note(&attempt, settle(app, actor, attempt.clone(), user, (permission, grant)).await)
+    let event = actor.event(action).about_named(user).with(permission.as_str().to_owned());
+    app.audit().note(&event, settle(app, actor, event.clone(), user, (permission, grant)).await)
 }
 
 async fn settle(

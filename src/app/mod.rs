@@ -124,7 +124,7 @@ impl App {
                 longest.access,
             ))
         });
-        let throttle = Arc::new(throttle::open(&settings, &store, safe.is_shared()).await?);
+        let throttle = Arc::new(throttle::open(&settings, &store, clock.clone(), safe.is_shared()).await?);
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches), Arc::clone(&throttle));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
         // What was rotated before the feed was followed was told to nobody here.

@@ -7,7 +7,7 @@ use super::message::Failure;
 use super::operator::Operator;
 use super::output;
 use crate::actions::audit::{self, Fault, Filter, Order, Position, Record, Verdict, Whose};
-use crate::domain::id::UserId;
+use crate::domain::id::{UserId, hex};
 use crate::domain::user::UserRef;
 
 /// A row. The names of the fields are a promise to programs.
@@ -36,7 +36,7 @@ struct RecordShape<'r> {
 
 impl<'r> RecordShape<'r> {
     fn new(record: &'r Record) -> Self {
-        let hex = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(audit::hex);
+        let shown = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(hex);
         Self {
             seq: record.seq,
             at: record.at.rfc3339(),
@@ -44,18 +44,18 @@ impl<'r> RecordShape<'r> {
             action: &record.action,
             result: &record.result,
             reason: record.reason.as_deref(),
-            actor: hex(&record.actor),
+            actor: shown(&record.actor),
             credential: &record.credential,
-            credential_id: hex(&record.credential_id),
+            credential_id: shown(&record.credential_id),
             subject: record.subject.as_deref(),
-            subject_id: hex(&record.subject_id),
-            user: hex(&record.user_id),
+            subject_id: shown(&record.subject_id),
+            user: shown(&record.user_id),
             detail: record.detail.as_deref(),
             address: record.address.as_deref(),
             user_agent: record.user_agent.as_deref(),
             via: &record.via,
             times: record.times,
-            hash: audit::hex(&record.hash),
+            hash: hex(&record.hash),
         }
     }
 

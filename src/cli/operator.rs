@@ -40,12 +40,15 @@ pub(super) fn run(
         let (app, _) = App::open(settings, public_url, Clock::System, Presence::Required).await?;
         let operator = Operator { app, actor: Actor::operator(), output };
         let done = command(&operator).await;
-        // Nobody does that later here. Where it fails, the command's own result says more.
+        // Nobody does that later here. Where both fail, the command's own failure says more.
         let noted = audit::write_refusals(&operator.app).await;
-        noted.or_else(|error| done.is_err().then_some(()).ok_or(error)).map_err(|error| {
-            Failure::Refused(format!("what was refused cannot be written into the audit log: {error}"))
-        })?;
-        done
+        match (done, noted) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(failure), _) => Err(failure),
+            (Ok(()), Err(error)) => {
+                Err(Failure::Refused(format!("what was refused cannot be written into the audit log: {error}")))
+            }
+        }
     })
 }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::domain::caller::{Actor, Credential, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::user::UserRef;
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $word:literal,)* }) => {
@@ -316,6 +317,15 @@ impl Event {
         self.about(user).of(user)
     }
 
+    /// A user as what it is done to, where they are named by their id: a name may be anybody's.
+    #[must_use]
+    pub fn about_named(self, user: &UserRef) -> Self {
+        match user {
+            UserRef::Id(id) => self.about_user(*id),
+            UserRef::Login(_) => Self { user: None, ..self },
+        }
+    }
+
     /// Who it turned out to be, and by what; whom it concerns, too.
     #[must_use]
     pub fn by(self, user: UserId, means: Means) -> Self {
@@ -335,7 +345,7 @@ impl Event {
         Self { detail, ..self }
     }
 
-    /// The same asker, about something else that was done with it.
+    /// The same event under another action: asker, subject and user stay, the detail goes.
     #[must_use]
     pub fn also(&self, action: Action) -> Self {
         Self { action, detail: None, ..self.clone() }

@@ -141,10 +141,10 @@ impl Guard {
     async fn api_token(&self, hash: TokenHash, address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
         let load = || async {
             // Only what is not in memory can be a guess.
-            self.throttle.admit(address, now)?;
+            self.throttle.admit(address)?;
             let found = store::tokens::find_by_hash(&self.store.reads(), hash).await?;
             if found.is_none() {
-                self.throttle.failed_to_find(&hash, address, now);
+                self.throttle.failed_to_find(&hash, address);
             }
             Ok(found)
         };
@@ -173,8 +173,16 @@ impl Guard {
         if known.is_empty() {
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
         }
+        // People chose these: they may be guessed. What has the form of an access token is none of them.
+        let may_be_one = !is_like_an_access_token(token);
+        if may_be_one {
+            self.throttle.admit(address)?;
+        }
         let hash = self.keyring.api_token_hash(token);
         if !known.contains(&hash) {
+            if may_be_one {
+                self.throttle.failed_to_find(&hash, address);
+            }
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
         }
         self.api_token(hash, address, now).await
@@ -251,4 +259,9 @@ impl Guard {
         let load = || async { store::projects::find_access(&self.store.reads(), id).await };
         self.caches.projects.get_or_load(id, load).await
     }
+}
+
+/// Three parts with dots between them: one that was signed by other keys, or for other servers.
+fn is_like_an_access_token(token: &str) -> bool {
+    token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2
 }

@@ -149,7 +149,7 @@ impl Head {
     /// The client's address.
     #[must_use]
     pub fn client(&self, app: &App) -> Option<IpAddr> {
-        origin::client(app, self.peer?, &self.parts.headers)
+        Some(origin::client(app, self.peer?, &self.parts.headers))
     }
 
     fn of(request: Request) -> Self {

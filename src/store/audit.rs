@@ -15,7 +15,7 @@ use super::{Reads, Tx};
 use crate::clock::Timestamp;
 use crate::domain::audit::Event;
 use crate::domain::error::{Error, Result};
-use crate::domain::id::{UserId, read_hex};
+use crate::domain::id::{UserId, hex, read_hex};
 
 /// The newest row's place in [`POSITION`].
 pub(super) const HEAD: &str = "head";
@@ -177,17 +177,6 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.seq, hex(&self.hash))
     }
-}
-
-/// Bytes in hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String does not fail.
-        let _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-    }
-    text
 }
 
 /// Whoever finds no place in the chain has a damaged database.

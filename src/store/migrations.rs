@@ -1,11 +1,10 @@
 //! The schema's history: the same steps for both engines, with their checksums kept. An engine's
 //! own file runs them; a schema that this version could not live with is refused.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 
 use super::OpenError;
+use crate::domain::id::hex;
 
 /// One step, in the words of each engine.
 pub(super) struct Migration {
@@ -94,11 +93,7 @@ fn newer(version: i64) -> OpenError {
 
 /// SHA-256 of a step's words, in hex.
 pub(super) fn checksum(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
 #[cfg(test)]

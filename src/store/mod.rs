@@ -31,7 +31,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use self::audit::{Entry, Filter, Order, Position, Record, Whose, hex};
+pub use self::audit::{Entry, Filter, Order, Position, Record, Whose};
 pub use self::changes::{Change, News};
 pub use self::mail_secrets::{MailSecret, Purpose};
 use self::postgres::{Lock, Postgres, There};

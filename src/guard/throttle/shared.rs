@@ -56,6 +56,18 @@ impl Tally {
         }
     }
 
+    pub(super) fn put_back(&self, untold: &[Untold]) {
+        for untold in untold {
+            self.change(untold.kind, untold.key, |(failures, is_cleared)| {
+                // What was cleared meanwhile was cleared after these.
+                if !*is_cleared {
+                    *failures = failures.saturating_add(untold.failures);
+                    *is_cleared = untold.is_cleared;
+                }
+            });
+        }
+    }
+
     /// All of it, in the order of the keys, which is one for all nodes.
     pub(super) fn take(&self) -> Vec<Untold> {
         let entries = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
@@ -81,6 +93,19 @@ mod tests {
         tally.cleared(Kind::AccountNetwork, 3);
         tally.failed(Kind::AccountNetwork, 3);
         assert_eq!(tally.take(), [untold(Kind::AccountNetwork, 3, 1, true)]);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_the_next_time() {
+        let tally = Tally::default();
+        tally.failed(Kind::Network, 1);
+        let untold = tally.take();
+        tally.failed(Kind::Network, 1);
+        tally.put_back(&untold);
+        assert_eq!(tally.take()[0].failures, 2);
+        tally.cleared(Kind::Network, 1);
+        tally.put_back(&untold);
+        assert_eq!(tally.take()[0], Untold { failures: 0, is_cleared: true, ..untold[0] });
     }
 
     #[test]

@@ -384,6 +384,9 @@ async fn a_network_that_a_user_signs_in_from_is_noted_until_it_is_swept() {
         assert_eq!(write!(store, |tx| known_networks::sweep(tx, later(61))).unwrap(), 1);
         assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
         note(NOW, NOW).await.unwrap();
+        write!(store, |tx| known_networks::delete_of_user(tx, ann)).unwrap();
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
+        note(NOW, NOW).await.unwrap();
         assert!(write!(store, |tx| users::delete(tx, ann)).unwrap());
         assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
     })
@@ -396,11 +399,13 @@ async fn failures_of_all_servers_add_up_until_they_are_forgotten() {
         let store = place.open().await;
         let add = |seconds, now| {
             let later = Duration::from_secs(seconds);
-            store.write(async move |tx: &Tx<'_>| failures::add(tx, b"key", later, now).await)
+            store
+                .write(async move |tx: &Tx<'_>| failures::add(tx, b"key", (later, Duration::from_secs(200)), now).await)
         };
         assert_eq!(add(60, NOW).await.unwrap(), later(60));
         assert_eq!(add(60, later(30)).await.unwrap(), later(120));
         assert_eq!(add(60, later(500)).await.unwrap(), later(560), "what was forgotten counts no more");
+        assert_eq!(add(60, later(300)).await.unwrap(), later(560), "what is that far away goes no further");
         assert_eq!(write!(store, |tx| failures::sweep(tx, later(560))).unwrap(), 0);
         assert_eq!(write!(store, |tx| failures::sweep(tx, later(561))).unwrap(), 1);
         add(60, NOW).await.unwrap();
