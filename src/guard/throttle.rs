@@ -281,8 +281,10 @@ impl Throttle {
 
     /// Learns how long it takes until what all nodes counted under a key is forgotten.
     pub(crate) fn learn(&self, kind: Kind, key: u64, due: Duration) {
-        if let Some(counters) = self.0.as_deref() {
-            counters.table(kind).raise(key, due, counters.now());
+        let Some(counters) = self.0.as_deref() else { return };
+        let learn = || counters.table(kind).raise(key, due, counters.now());
+        if let Some(tally) = &counters.tally {
+            tally.unless_cleared(kind, key, learn);
         }
     }
 }
@@ -393,10 +395,11 @@ impl Attempt<'_> {
         let Some(counters) = self.counters else { return };
         for (kind, key) in &self.taken {
             if *kind == Kind::AccountNetwork {
-                counters.table(*kind).clear(*key, counters.now());
+                // In this order: what is being learnt meanwhile is either cleared here or not learnt at all.
                 if let Some(tally) = &counters.tally {
                     tally.cleared(*kind, *key);
                 }
+                counters.table(*kind).clear(*key, counters.now());
             }
         }
         self.taken.retain(|(kind, _)| *kind != Kind::AccountNetwork);
