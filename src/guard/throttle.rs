@@ -276,8 +276,10 @@ impl Throttle {
 
     /// Learns how long it takes until what all nodes counted under a key is forgotten.
     pub(crate) fn learn(&self, kind: Kind, key: u64, due: Duration) {
-        if let Some(counters) = self.0.as_deref() {
-            counters.table(kind).raise(key, due, counters.now());
+        let Some(counters) = self.0.as_deref() else { return };
+        let learn = || counters.table(kind).raise(key, due, counters.now());
+        if let Some(tally) = &counters.tally {
+            tally.unless_cleared(kind, key, learn);
         }
     }
 }

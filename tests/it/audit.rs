@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use doorward::actions::audit::{self, Filter, Order, Record, Verdict};
-use doorward::actions::housekeeping;
 use doorward::domain::audit::{Action, Reason};
 use doorward::domain::caller::Caller;
 use reqwest::{Method, StatusCode};
@@ -394,19 +393,19 @@ async fn rows_go_after_their_retention_and_the_rest_is_whole() {
     let day = Duration::from_hours(24);
     log.server.clock.advance(9 * day);
     log.post("/1/tokens", ADMIN_TOKEN, json!({})).await;
-    housekeeping::sweep(log.server.app()).await.unwrap();
+    log.server.sweep().await;
     assert_eq!(log.is_whole().await, 3);
     log.server.clock.advance(2 * day);
-    housekeeping::sweep(log.server.app()).await.unwrap();
+    log.server.sweep().await;
     assert_eq!(log.is_whole().await, 1);
     assert_eq!(log.rows_behind(0).await[0].seq, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_retention_rows_stay_for_ever() {
-    let log = Log::start("[audit]\nretention = \"0s\"\n").await;
+    let log = Log::start("[audit]\nretention = \"0s\"\n[tokens]\nrotate_after = \"never\"\n").await;
     log.server.clock.advance(Duration::from_hours(24 * 365 * 50));
-    housekeeping::sweep(log.server.app()).await.unwrap();
+    log.server.sweep().await;
     assert_eq!(log.is_whole().await, 2);
 }
 

@@ -50,10 +50,11 @@ impl Attempt<'_> {
         let Some(counters) = self.counters else { return };
         for (kind, key) in &self.taken {
             if *kind == Kind::AccountNetwork {
-                counters.table(*kind).clear(*key, counters.now());
+                // In this order: what is being learnt meanwhile is either cleared here or not learnt at all.
                 if let Some(tally) = &counters.tally {
                     tally.cleared(*kind, *key);
                 }
+                counters.table(*kind).clear(*key, counters.now());
             }
         }
         self.taken.retain(|(kind, _)| *kind != Kind::AccountNetwork);

@@ -49,6 +49,15 @@ impl Tally {
         self.change(kind, key, |entry| *entry = (0, true));
     }
 
+    /// Does this, unless what was counted under a key is forgotten and others were not told yet: what they
+    /// answered is of before it, then.
+    pub(super) fn unless_cleared(&self, kind: Kind, key: u64, learn: impl FnOnce()) {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entries.get(&(kind, key)).is_some_and(|(_, is_cleared)| *is_cleared) {
+            learn();
+        }
+    }
+
     fn change(&self, kind: Kind, key: u64, change: impl FnOnce(&mut (u32, bool))) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() < MOST || entries.contains_key(&(kind, key)) {

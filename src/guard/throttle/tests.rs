@@ -193,3 +193,23 @@ fn a_clock_that_is_set_makes_nobody_wait_and_forgives_nobody() {
     clock.advance(Duration::from_mins(1));
     assert_eq!(failures(&throttle, user(1), "192.0.2.1", 50), 1);
 }
+
+#[test]
+fn what_others_answer_after_a_success_does_not_bring_back_what_failed_before_it() {
+    let clock = Clock::manual(Timestamp::from_seconds(1_000_000));
+    let throttle = Throttle::new(limits(), clock, Some(SharedKey::new([7; 32])));
+    let learn = |untold: &[Untold]| {
+        for it in untold.iter().filter(|it| it.failures > 0) {
+            let later = throttle.rate(it.kind).unwrap().period().saturating_mul(it.failures);
+            throttle.learn(it.kind, it.key, later);
+        }
+    };
+    assert_eq!(failures(&throttle, user(1), "192.0.2.1", 9), 9);
+    let untold = throttle.untold();
+    throttle.guess(user(1), Familiarity::Unasked, address("192.0.2.1")).unwrap().succeeded();
+    learn(&untold);
+    assert_eq!(failures(&throttle, user(1), "192.0.2.1", 20), 10);
+    // What was told with the success, or after it, is learnt.
+    learn(&throttle.untold());
+    assert_eq!(failures(&throttle, user(1), "192.0.2.1", 20), 0);
+}

@@ -240,10 +240,10 @@ async fn retention_takes_the_oldest_and_the_rest_is_still_one_chain() {
 async fn rows_are_found_by_whose_they_are_what_they_say_and_when_they_were_written() {
     on_each(async |place| {
         let store = place.open().await;
-        for minute in 0..6_u8 {
-            append(&store, 3, NOW.plus(Duration::from_secs(60 * u64::from(minute) * 60 * 24))).await;
-        }
         let day = |days: u64| NOW.plus(Duration::from_secs(days * 60 * 60 * 24));
+        for days in 0..6 {
+            append(&store, 3, day(days)).await;
+        }
         let ask = async |filter: Filter, order: Order, after: Option<i64>| -> Vec<i64> {
             let rows = list(&store.reads(), &filter, (order, after), 4).await.unwrap();
             rows.iter().map(|row| row.seq).collect()

@@ -1,6 +1,7 @@
 //! The attacks of which each was a fault of a real product once, tried over HTTP in every dialect
-//! where they mean something. Each test names the rows of the list that it stands for; here is what
-//! they share: how each dialect is spoken to, and where each takes a credential.
+//! where they mean something. Each test names the row that it stands for in docs/security.md
+//! (#faults-that-other-products-shipped); here is what they share: how each dialect is spoken to, and
+//! where each takes a credential.
 
 mod forged_tokens;
 mod leaks;
@@ -15,6 +16,7 @@ mod what_ends;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use crate::harness::dialect::{DIALECTS, Dialect};
 use crate::harness::{ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer};
 
 /// A server that is asked more often from one address than a stranger may.
@@ -25,74 +27,6 @@ async fn start() -> Server {
 /// The same with these settings beside the defaults.
 async fn start_with(settings: &str) -> Server {
     Server::start_with(&format!("{settings}\n{UNTHROTTLED}")).await
-}
-
-/// A dialect, as an attacker knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
-    Iron,
-    Rest,
-    XAccessToken,
-    Argon,
-}
-
-const DIALECTS: [Dialect; 4] = [Dialect::Iron, Dialect::Rest, Dialect::XAccessToken, Dialect::Argon];
-
-impl Dialect {
-    /// The path of its login.
-    fn login_path(self) -> &'static str {
-        match self {
-            Self::Iron => "/1/authentication",
-            Self::Rest => "/auth/login",
-            Self::XAccessToken => "/users/login",
-            Self::Argon => "/api/auth/login",
-        }
-    }
-
-    /// The field in which its login takes a name.
-    fn login_field(self) -> &'static str {
-        if self == Self::Argon { "username" } else { "email" }
-    }
-
-    fn credentials(self, login: &str, password: &str) -> Value {
-        json!({ self.login_field(): login, "password": password })
-    }
-
-    async fn sign_in(self, server: &Server, login: &str, password: &str) -> (StatusCode, Value) {
-        server.post_json(self.login_path(), &self.credentials(login, password)).await
-    }
-
-    /// What a refused login is answered with.
-    fn wrong_credentials(self) -> StatusCode {
-        if self == Self::Iron { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED }
-    }
-
-    /// The access token of a login's answer.
-    fn access_token(self, body: &Value) -> String {
-        let pointer = match self {
-            Self::Iron => "/tokens/0",
-            Self::Rest => "/accessToken",
-            Self::XAccessToken | Self::Argon => "/token",
-        };
-        text(body, pointer)
-    }
-
-    /// The access token of a login that succeeds.
-    async fn session(self, server: &Server, login: &str, password: &str) -> String {
-        let (status, body) = self.sign_in(server, login, password).await;
-        assert_eq!(status, StatusCode::OK, "{self:?}: {body}");
-        self.access_token(&body)
-    }
-
-    /// The question that a request with no more than a credential asks: whose is it?
-    fn question(self, server: &Server) -> RequestBuilder {
-        match self {
-            Self::Iron => server.get("/1/authentication"),
-            Self::Rest => server.post("/auth"),
-            Self::XAccessToken => server.get("/users/me"),
-            Self::Argon => server.get("/api/auth/state"),
-        }
-    }
 }
 
 /// Where a request carries a credential.

@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{DATE, HeaderMap};
 use reqwest::{RequestBuilder, StatusCode};
 
 use super::{DIALECTS, Dialect, Member, register_username, start_with};
-use crate::harness::{PASSWORD, Server};
+use crate::harness::{PASSWORD, Server, whole};
 use crate::rest::set_status;
 
-/// As many pairs as the rule asks for.
+/// How many pairs of logins are compared, one for each side: the middle of so many is steady on a calm machine.
 const PAIRS: usize = 60;
 
 /// By how much of the smaller one two medians may differ, in percent.
@@ -55,15 +54,6 @@ fn login_of(who: &str, by_name: bool) -> String {
 
 fn guess(server: &Server, dialect: Dialect, login: &str, password: &str) -> RequestBuilder {
     server.post(dialect.login_path()).json(&dialect.credentials(login, password))
-}
-
-/// All of an answer that can tell one cause from another.
-async fn whole(request: RequestBuilder) -> (StatusCode, HeaderMap, String) {
-    let answer = request.send().await.unwrap();
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
-    assert!(headers.remove("x-request-id").is_some());
-    headers.remove(DATE);
-    (status, headers, answer.text().await.unwrap())
 }
 
 /// Row 13: in status, head and body nothing tells why a login was refused, in no dialect.

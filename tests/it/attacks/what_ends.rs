@@ -304,7 +304,7 @@ async fn assert_apart(server: &Server, former: &Credentials, new_id: &str, new_a
     }
 }
 
-/// Row 24 (argon's original): an address that was freed and registered again.
+/// Row 24: an address that was freed and registered again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_the_former_holder_of_an_address_works_for_the_next() {
     for freed in [Freed::ByDeletion, Freed::ByRenaming] {

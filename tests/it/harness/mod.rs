@@ -3,6 +3,7 @@
 #[path = "../../support/postgres.rs"]
 pub(crate) mod cluster;
 pub(crate) mod database;
+pub(crate) mod dialect;
 pub(crate) mod process;
 
 use std::fs;
@@ -14,6 +15,7 @@ use doorward::app::App;
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
 use doorward::server::{Running, Start};
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -196,6 +198,15 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
     let text = answer.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?} is no JSON: {error}"));
     (status, body)
+}
+
+/// All of an answer that can tell one cause from another.
+pub(crate) async fn whole(request: reqwest::RequestBuilder) -> (StatusCode, HeaderMap, String) {
+    let answer = request.send().await.unwrap();
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    assert!(headers.remove("x-request-id").is_some());
+    headers.remove(DATE);
+    (status, headers, answer.text().await.unwrap())
 }
 
 /// The token in a mail's link.

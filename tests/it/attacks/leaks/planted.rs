@@ -52,6 +52,8 @@ struct Ground {
     client: Client,
     base: String,
     scan: Scan,
+    /// What clients called themselves: sessions and the audit log keep that on purpose, and nothing else does.
+    agents: Scan,
     /// Those that a mail has to carry.
     mailed: Vec<String>,
     planted: usize,
@@ -77,7 +79,8 @@ impl Ground {
         let mut scan = Scan::default();
         scan.add("the administrator's password", ADMIN_PASSWORD);
         scan.add("the administrator's token", ADMIN_TOKEN);
-        Self { folder, database, process: Some(process), client, base, scan, mailed: vec![], planted: 0 }
+        let (agents, mailed) = (Scan::default(), Vec::new());
+        Self { folder, database, process: Some(process), client, base, scan, agents, mailed, planted: 0 }
     }
 
     fn data_dir(&self) -> PathBuf {
@@ -86,11 +89,30 @@ impl Ground {
 
     /// A fresh secret, which is looked for from here on.
     fn secret(&mut self, what: &str) -> String {
-        self.planted += 1;
-        // All letters and digits are in it, so that it comes through every encoding.
-        let secret = format!("Planted{:04}Zq7xWvKj3mPn{:04}Rt", self.planted, self.planted * 7);
+        let secret = self.fresh();
         self.scan.add(&format!("{what} ({secret})"), &secret);
         secret
+    }
+
+    /// The same for this header.
+    fn secret_in(&mut self, header: &str) -> String {
+        if header != "User-Agent" {
+            return self.secret(&format!("in {header}"));
+        }
+        let secret = self.fresh();
+        self.agents.add(&format!("in {header} ({secret})"), &secret);
+        secret
+    }
+
+    fn fresh(&mut self) -> String {
+        self.planted += 1;
+        // All letters and digits are in it, so that it comes through every encoding.
+        format!("Planted{:04}Zq7xWvKj3mPn{:04}Rt", self.planted, self.planted * 7)
+    }
+
+    fn assert_none_in(&self, bytes: &[u8], place: &str) {
+        self.scan.assert_none_in(bytes, place);
+        self.agents.assert_none_in(bytes, place);
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
@@ -108,7 +130,7 @@ impl Ground {
     async fn without_secrets(&self, answer: Response, what: &str) -> String {
         let mut whole = format!("{:?}\n", answer.headers());
         whole.push_str(&answer.text().await.unwrap());
-        self.scan.assert_none_in(whole.as_bytes(), &format!("the answer to {what} ({whole})"));
+        self.assert_none_in(whole.as_bytes(), &format!("the answer to {what} ({whole})"));
         whole
     }
 
@@ -167,8 +189,8 @@ async fn live_through(ground: &mut Ground) {
         let body = dialect.credentials("ann@example.com", &first);
         ground.post(dialect.login_path(), "", body).await;
     }
-    for (path, place) in [("/1/authentication?oauth=", "GET"), ("/users/me?token=", "GET")] {
-        let request = ground.request(place, &format!("{path}{access}"));
+    for path in ["/1/authentication?oauth=", "/users/me?token="] {
+        let request = ground.request("GET", &format!("{path}{access}"));
         ground.done(request, path).await;
     }
     let refreshed = ground.post("/auth/refresh-tokens", "", json!({"refreshToken": session["refreshToken"]})).await;
@@ -258,7 +280,7 @@ async fn plant_everywhere(ground: &mut Ground) {
         }
         let mut request = ground.request(method, &filled(template, "x"));
         for name in HEADERS {
-            request = request.header(name, ground.secret("in a header"));
+            request = request.header(name, ground.secret_in(name));
         }
         requests.push(request.body(format!("{{\"password\":\"{}", ground.secret("in half a body"))));
         let name = ground.secret("as a key");
@@ -316,7 +338,7 @@ async fn plant_beside_a_good_credential(ground: &mut Ground) {
         let mut request = ground.request(method, &format!("{path}{query}")).json(&body);
         for name in HEADERS.into_iter().filter(|name| !["Authorization", "X-Access-Token", "X-Api-Key"].contains(name))
         {
-            request = request.header(name, ground.secret("in a header"));
+            request = request.header(name, ground.secret_in(name));
         }
         let what = format!("{method} {path}");
         ground.done(request.bearer_auth(ADMIN_TOKEN), &what).await;
@@ -342,11 +364,12 @@ fn plant_in_no_http(ground: &mut Ground) {
     ] {
         let answer = exchange(address, &request);
         assert!(answer.starts_with("HTTP/1.1 4"), "{request}: {answer}");
-        ground.scan.assert_none_in(answer.as_bytes(), &format!("the answer {answer}"));
+        ground.assert_none_in(answer.as_bytes(), &format!("the answer {answer}"));
     }
 }
 
-/// Asserts that no file has any of them, but for the mails, each of which has its own.
+/// Asserts that no file has any of them, but for the mails, each of which has its own, and the names of
+/// clients in the database.
 fn assert_none_in_files(ground: &Ground, when: &str) {
     let found = files(&ground.data_dir());
     assert!(found.len() >= 3, "{found:?}");
@@ -356,29 +379,41 @@ fn assert_none_in_files(ground: &Ground, when: &str) {
             let mail = String::from_utf8(bytes).unwrap();
             let own = token_in(&mail);
             assert_eq!(mail.matches(&own).count(), 1, "{mail}");
-            ground.scan.assert_none_in(mail.replace(&own, "").as_bytes(), &format!("{when}: {}", file.display()));
-        } else {
+            ground.assert_none_in(mail.replace(&own, "").as_bytes(), &format!("{when}: {}", file.display()));
+        } else if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("doorward.db")) {
             ground.scan.assert_none_in(&bytes, &format!("{when}: {}", file.display()));
+        } else {
+            ground.assert_none_in(&bytes, &format!("{when}: {}", file.display()));
         }
     }
 }
 
-/// A backup as the page on operations describes it; or every row, as a dump of PostgreSQL has it.
-fn backup(ground: &Ground) -> Vec<u8> {
+/// A backup as docs/operations.md describes it, or every row, as a dump of PostgreSQL has it; and the same
+/// without the names of clients.
+fn backups(ground: &Ground) -> [Vec<u8>; 2] {
     if let Some(database) = &ground.database {
         let sql = |text: &str| cluster::shared().sql(database, text);
         let tables = sql("select tablename from pg_tables where schemaname = 'public'");
-        let rows: Vec<String> = tables.lines().map(|table| sql(&format!("copy \"{table}\" to stdout"))).collect();
-        assert!(rows.len() > 5 && rows.concat().contains("ann@example.com"), "{tables}");
-        return rows.concat().into_bytes();
+        let dumped = |rows: &str| {
+            let copy = |table| sql(&format!("copy (select {rows} from \"{table}\" as t) to stdout"));
+            let rows: Vec<String> = tables.lines().map(copy).collect();
+            assert!(rows.len() > 5 && rows.concat().contains("ann@example.com"), "{tables}");
+            rows.concat().into_bytes()
+        };
+        return [dumped("t.*"), dumped("to_jsonb(t) - 'user_agent'")];
     }
     let copy = ground.folder.path().join("backup.db");
     let open = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let database = Connection::open_with_flags(ground.data_dir().join("doorward.db"), open).unwrap();
     database.execute("vacuum into $1", [copy.to_str().unwrap()]).unwrap();
-    let bytes = fs::read(copy).unwrap();
-    assert!(bytes.windows(15).any(|window| window == b"ann@example.com"));
-    bytes
+    let bytes = fs::read(&copy).unwrap();
+    let database = Connection::open(&copy).unwrap();
+    let without = "update audit_log set user_agent = null; update sessions set user_agent = null; vacuum";
+    database.execute_batch(without).unwrap();
+    drop(database);
+    let both = [bytes, fs::read(copy).unwrap()];
+    assert!(both.iter().all(|bytes| bytes.windows(15).any(|window| window == b"ann@example.com")));
+    both
 }
 
 async fn nothing_is_found(level: &str, format: &str) {
@@ -389,13 +424,16 @@ async fn nothing_is_found(level: &str, format: &str) {
     plant_in_no_http(&mut ground);
     // Beside the running server: the write-ahead log has not gone into the database yet.
     assert_none_in_files(&ground, "running");
-    ground.scan.assert_none_in(&backup(&ground), "the backup");
+    let [whole, without_clients] = backups(&ground);
+    ground.scan.assert_none_in(&whole, "the backup");
+    assert!(!ground.agents.find(&whole).is_empty(), "the audit log names no client");
+    ground.assert_none_in(&without_clients, "the backup without the names of clients");
     let process = ground.process.take().unwrap();
     process.terminate();
     let ended = tokio::task::spawn_blocking(|| process.ended()).await.unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(ended.log.lines().count() > 100, "{}", ended.log);
-    ground.scan.assert_none_in(ended.log.as_bytes(), "the log");
+    ground.assert_none_in(ended.log.as_bytes(), "the log");
     assert_none_in_files(&ground, "stopped");
     if let Some(database) = &ground.database {
         cluster::shared().drop_database(database);

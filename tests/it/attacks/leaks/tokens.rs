@@ -12,8 +12,8 @@ use crate::attacks::{DIALECTS, Dialect, iron_done, start, start_with, text};
 use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, answer, token_in};
 use crate::rest::{reset_token, verification_token};
 
-/// What an access token says, by the page on identity, and the two claims that make an end and a
-/// proof of the password known to this server.
+/// What an access token says: what docs/rest.md lists, and no more. By `sid` and `cver` the server
+/// knows whether the session is over.
 const CLAIMS: [&str; 10] = ["aud", "auth_time", "client_id", "cver", "exp", "iat", "iss", "jti", "sid", "sub"];
 
 const ISSUER: &str = "https://id.doorward.test";
@@ -132,7 +132,7 @@ fn assert_says_no_more_than_it_must(what: &str, token: &str) {
     assert!((1..=longest).contains(&life), "{what}: {claims}");
 }
 
-/// Row 22 (the third seed's sample token held the whole record of its user, the hash included).
+/// Row 22: a token that holds the record of its user, the hash included, shows it to whoever reads the token.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_token_holds_a_hash_an_address_or_anything_of_a_record() {
     // Where no address is configured, the issuer is another one on each engine.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::gate::{Direction, Gate};
 use super::holding::Ground;
-use super::{Deed, replay};
+use super::{ALL_FROM, Deed, replay};
 use crate::crash::asker::Asker;
 use crate::crash::rounds;
 use crate::crash::site::{asker_of, settled};
@@ -22,8 +22,6 @@ use crate::harness::secret_file;
 /// The deeds that are tried where not all are asked for, and how many of their steps.
 const SOME_DEEDS: [Deed; 3] = [Deed::Refresh, Deed::SignOut, Deed::ChangePassword];
 const SOME: usize = 4;
-/// From so many rounds on, all are.
-const ALL_FROM: usize = 50;
 
 /// A database that is copied for each kill.
 struct Template {
