@@ -188,7 +188,7 @@ impl Guard {
     fn access_token(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
         let Ok(key) = self.caches.fingerprints.of(token) else { return self.keyring.verify(token, now) };
         if let Some(claims) = self.caches.access_tokens.get(&key) {
-            return if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) };
+            return claims.in_time(now);
         }
         let number = self.keyring.number();
         let claims = self.keyring.verify(token, now)?;
