@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod dialect;
 pub mod domain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod guard;
 pub mod http;
 pub mod mail;

@@ -29,6 +29,10 @@ pub use sections::{
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
 pub use throttle::Throttle;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use url::shown as shown_url;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use values::duration_text;
 pub use values::{Link, Mailbox, Origin, Prefix, PublicUrl, duration};
 
 use crate::domain::session::{Dialect, Lifetimes};

@@ -37,7 +37,7 @@ impl<'u> Url<'u> {
 }
 
 /// A URL as it may be shown: without its password. Any other text as it is.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let Some(url) = Url::read(text) else { return text.to_owned() };
     let user = url.user.map(|user| match user.split_once(':') {
         Some((name, _)) => format!("{name}:(set)@"),

@@ -52,7 +52,7 @@ impl Link {
     /// A sentence that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         web_address(text)?;
-        if text.contains(['"', '<', '>', '\\', '^', '`', '{', '|', '}']) {
+        if !text.is_ascii() || text.contains(['"', '<', '>', '\\', '^', '`', '{', '|', '}']) {
             return Err("must be a URL, special characters percent-encoded".to_owned());
         }
         if !text.ends_with(['=', '/']) {
@@ -206,7 +206,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes what [`duration`] reads, in the largest unit that leaves no rest.
-pub(super) fn duration_text(span: Duration) -> String {
+pub(crate) fn duration_text(span: Duration) -> String {
     let millis = span.as_millis();
     let fits = |unit: u64| millis.is_multiple_of(u128::from(unit)) && millis >= u128::from(unit);
     let (name, unit) = UNITS.into_iter().find(|(_, unit)| fits(*unit)).unwrap_or(("s", 1_000));
@@ -294,9 +294,14 @@ mod tests {
         for text in ["https://a.example/#/reset?token=", "http://a.example/reset/"] {
             assert_eq!(Link::parse(text).unwrap().with_token("T"), format!("{text}T"));
         }
-        for text in
-            ["https://a.example/reset", "javascript:alert(1)//=", "https://a.example/\">=", "https://a.example/\r\n="]
-        {
+        for text in [
+            "https://a.example/reset",
+            "javascript:alert(1)//=",
+            "https://a.example/\">=",
+            "https://a.example/\r\n=",
+            "https://a.example/zur\u{fc}ck/",
+            "https://a.example/\u{202e}=",
+        ] {
             assert!(Link::parse(text).is_err(), "{text:?}");
         }
     }

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const CUSTOMER: u8 = 64;
 /// How many leading bits are a site's, or a whole small provider's.
 const SITE: u8 = 48;
+/// How many leading bits are the clothes of an IPv4 address that is written as one of IPv6.
+const IN_CLOTHES: u8 = 96;
 
 /// All addresses that share their first bits with one. An IPv4 address in IPv6's clothes is IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,11 +30,15 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.trim().parse().map_err(|_| FAULT)?;
-        let longest = length(address);
-        let bits = bits.unwrap_or(longest);
-        if bits > longest {
+        let bits = bits.unwrap_or(length(address));
+        if bits > length(address) {
             return Err(FAULT.to_owned());
         }
+        // Such as ::ffff:10.0.0.0/104: no client is looked for in IPv6's clothes.
+        let (address, bits) = match (address.to_canonical(), bits.checked_sub(IN_CLOTHES)) {
+            (bare @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => (bare, bits),
+            _ => (address, bits),
+        };
         let network = Self::around(address, bits);
         if network.base == address {
             return Ok(network);
@@ -135,6 +141,9 @@ mod tests {
         let holds = |network: &str, inside: &str| Network::parse(network).unwrap().contains(address(inside));
         assert!(holds("10.0.0.0/8", "10.255.255.255"));
         assert!(holds("10.0.0.0/8", "::ffff:10.1.2.3"));
+        assert!(holds("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(holds("::ffff:10.0.0.1", "10.0.0.1") && holds("::ffff:10.0.0.1", "::ffff:10.0.0.1"));
+        assert!(!holds("::ffff:10.0.0.1", "10.0.0.2"));
         assert!(!holds("10.0.0.0/8", "11.0.0.0"));
         assert!(!holds("::/0", "10.0.0.1"), "each kind of address has networks of its own");
         assert!(holds("2001:db8::/32", "2001:db8:ffff::1"));

@@ -66,6 +66,14 @@ impl AccessClaims {
     fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.issued_at > now.plus(LEEWAY)
     }
+
+    /// These claims, if their time has come at `now` and is not over.
+    pub(super) fn in_time(self, now: Timestamp) -> Result<Self, Unauthenticated> {
+        if self.is_from_the_future(now) {
+            return Err(Unauthenticated::Malformed);
+        }
+        if self.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(self) }
+    }
 }
 
 /// The claims as JSON. Integers are integers: a float, a string or null is refused.
@@ -134,7 +142,7 @@ pub(super) fn issue(claims: &AccessClaims, realm: &Realm, signer: &Signer) -> Re
     sign(signer.header(), &payload, signer)
 }
 
-fn sign(header: &str, payload: &[u8], signer: &Signer) -> Result<String> {
+pub(super) fn sign(header: &str, payload: &[u8], signer: &Signer) -> Result<String> {
     // The exact capacity: a text that is cut to its size later may leave a copy behind.
     let encoded = |bytes: usize| (bytes * 4).div_ceil(3);
     let length = header.len() + 1 + encoded(payload.len()) + 1 + encoded(signer.signature_bytes());
@@ -156,11 +164,7 @@ pub(super) fn verify(
     signers: &[Signer],
     now: Timestamp,
 ) -> Result<AccessClaims, Unauthenticated> {
-    let claims = read(token, realm, signers).ok_or(Unauthenticated::Malformed)?;
-    if claims.is_from_the_future(now) {
-        return Err(Unauthenticated::Malformed);
-    }
-    if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) }
+    read(token, realm, signers).ok_or(Unauthenticated::Malformed)?.in_time(now)
 }
 
 fn read(token: &str, realm: &Realm, signers: &[Signer]) -> Option<AccessClaims> {

@@ -3,6 +3,7 @@
 //! it is known better, so that nobody gets more guesses by asking at once. One set of counters serves all
 //! dialects.
 
+mod attempt;
 mod shared;
 mod table;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
+pub(crate) use self::attempt::Attempt;
 use self::shared::Tally;
 pub(crate) use self::shared::{SharedKey, Untold};
 use self::table::Table;
@@ -113,13 +115,6 @@ impl From<Refusal> for Error {
             Refusal::OfAccount(wait) | Refusal::OfNetwork(wait) => Self::TooMany(wait),
         }
     }
-}
-
-/// An attempt that counts as failed unless it is said to be none. Dropped without a word, it stays one:
-/// whoever goes away before the answer has guessed all the same.
-pub(crate) struct Attempt<'t> {
-    counters: Option<&'t Counters>,
-    taken: Vec<(Kind, u64)>,
 }
 
 impl Throttle {
@@ -352,72 +347,6 @@ impl Counters {
     fn note(&self, kind: Kind, key: u64) {
         if let Some(tally) = &self.tally {
             tally.failed(kind, key);
-        }
-    }
-}
-
-impl Attempt<'_> {
-    const fn uncounted() -> Self {
-        Self { counters: None, taken: Vec::new() }
-    }
-
-    /// Counts under one more key; where that may not be, under none.
-    fn take(&mut self, kind: Kind, key: u64) -> Result<(), Duration> {
-        let Some(counters) = self.counters else { return Ok(()) };
-        match counters.table(kind).take(key, counters.now()) {
-            Ok(()) => {
-                self.taken.push((kind, key));
-                Ok(())
-            }
-            Err(wait) => {
-                self.give_back();
-                Err(wait)
-            }
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(counters) = self.counters {
-            for (kind, key) in self.taken.drain(..) {
-                counters.table(kind).give_back(key, counters.now());
-            }
-        }
-    }
-
-    /// It was neither a failure nor a success: the server could not decide. Counts no more.
-    pub(crate) fn withdraw(mut self) {
-        self.give_back();
-    }
-
-    /// The password was right: no failure, and what was mistyped before it from the same network is
-    /// forgotten.
-    pub(crate) fn succeeded(mut self) {
-        let Some(counters) = self.counters else { return };
-        for (kind, key) in &self.taken {
-            if *kind == Kind::AccountNetwork {
-                // In this order: what is being learnt meanwhile is either cleared here or not learnt at all.
-                if let Some(tally) = &counters.tally {
-                    tally.cleared(*kind, *key);
-                }
-                counters.table(*kind).clear(*key, counters.now());
-            }
-        }
-        self.taken.retain(|(kind, _)| *kind != Kind::AccountNetwork);
-        self.give_back();
-    }
-
-    /// It counts, as it does when it is dropped.
-    pub(crate) fn stands(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if let Some(counters) = self.counters {
-            for (kind, key) in self.taken.drain(..) {
-                counters.note(kind, key);
-            }
         }
     }
 }

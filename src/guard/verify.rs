@@ -173,14 +173,10 @@ impl Guard {
         if known.is_empty() {
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
         }
-        // People chose these: they may be guessed. What has the form of an access token is none of them.
-        let may_be_one = !is_like_an_access_token(token);
-        if may_be_one {
-            self.throttle.admit(address)?;
-        }
         let hash = self.keyring.api_token_hash(token);
         if !known.contains(&hash) {
-            if may_be_one {
+            // People chose these, and somebody may guess them; what is of this server's forms is mistyped.
+            if !is_of_our_forms(token) {
                 self.throttle.failed_to_find(&hash, address);
             }
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
@@ -192,7 +188,7 @@ impl Guard {
     fn access_token(&self, token: &str, now: Timestamp) -> Result<AccessClaims, Unauthenticated> {
         let Ok(key) = self.caches.fingerprints.of(token) else { return self.keyring.verify(token, now) };
         if let Some(claims) = self.caches.access_tokens.get(&key) {
-            return if claims.is_over(now) { Err(Unauthenticated::Expired) } else { Ok(claims) };
+            return claims.in_time(now);
         }
         let number = self.keyring.number();
         let claims = self.keyring.verify(token, now)?;
@@ -261,7 +257,8 @@ impl Guard {
     }
 }
 
-/// Three parts with dots between them: one that was signed by other keys, or for other servers.
-fn is_like_an_access_token(token: &str) -> bool {
-    token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2
+/// An API or refresh token, or an access token by other keys or for other servers.
+fn is_of_our_forms(token: &str) -> bool {
+    let is_signed = token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2;
+    is_signed || token.starts_with("dwt_") || token.starts_with("dwr_")
 }

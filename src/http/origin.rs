@@ -67,7 +67,7 @@ pub fn client(app: &App, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 
 /// Goes back from hop to hop for as long as a trusted proxy vouches for the next one. Where that is
 /// unreadable, the proxy that wrote it stands for whoever is behind it.
-fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+pub(crate) fn behind(proxies: &[Network], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     let is_trusted = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
     let mut client = peer;
     let mut values = headers.get_all(X_FORWARDED_FOR).iter().rev();
@@ -88,7 +88,7 @@ fn read_hop(text: &[u8]) -> Option<IpAddr> {
 }
 
 /// Visible ASCII and spaces only: the text is shown in logs and on pages.
-fn user_agent(value: &HeaderValue) -> Option<String> {
+pub(crate) fn user_agent(value: &HeaderValue) -> Option<String> {
     let visible = value.as_bytes().iter().copied().filter(|byte| matches!(byte, b' '..=b'~'));
     let text: String = visible.take(USER_AGENT_MAX_CHARACTERS).map(char::from).collect();
     (!text.trim().is_empty()).then_some(text)

@@ -48,7 +48,7 @@ pub enum Change {
 }
 
 impl Change {
-    const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
             Self::Token(_) => "token",
@@ -59,7 +59,7 @@ impl Change {
         }
     }
 
-    fn id(&self) -> &[u8] {
+    pub(crate) fn id(&self) -> &[u8] {
         match self {
             Self::User(id) => id.as_bytes(),
             Self::Token(hash) => hash,
@@ -70,7 +70,7 @@ impl Change {
     }
 
     /// Kinds that this version does not know are another version's business.
-    fn read(kind: &str, id: &[u8]) -> Option<Self> {
+    pub(crate) fn read(kind: &str, id: &[u8]) -> Option<Self> {
         match kind {
             "user" => id.try_into().ok().map(|id| Self::User(UserId::from_bytes(id))),
             "token" => id.try_into().ok().map(Self::Token),
@@ -161,5 +161,21 @@ impl Progress {
         self.last = last;
         let changes = rows.iter().filter_map(|row| Change::read(&row.kind, &row.id)).collect();
         if count < BATCH { Step::All(changes) } else { Step::More(changes) }
+    }
+}
+
+/// What is heard by who has heard all up to `last` of rows of a number, kind and id, where the counter stands at
+/// `position`: up to where it goes on from, and what is new, if nothing was missed.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn heard(last: i64, position: i64, rows: &[(i64, &str, &[u8])]) -> (i64, Option<Vec<Change>>) {
+    let row = |(seq, kind, id): &(i64, &str, &[u8])| {
+        let at = Timestamp::from_seconds(0);
+        ChangeRow { seq: *seq, kind: (*kind).to_owned(), id: id.to_vec(), at }
+    };
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    let mut progress = Progress::from(last);
+    match progress.advance(position, &rows) {
+        Step::All(changes) | Step::More(changes) => (progress.last(), Some(changes)),
+        Step::Missed(from) => (from.last(), None),
     }
 }

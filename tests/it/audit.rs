@@ -267,7 +267,8 @@ async fn each_act_and_refusal_about_accounts_in_the_iron_dialect_leaves_its_row(
     let (id, token) = made_by_the_administrator(&mut log).await;
     let path = format!("/1/users/{id}");
     log.call(Method::PATCH, &path, &token, json!({"password": OTHER})).await;
-    log.says(&["user.password_changed reauthentication_required via iron by ann (api_token) of ann"]).await;
+    log.says(&["user.password_changed reauthentication_required via iron by ann (api_token) of ann about user ann"])
+        .await;
     log.call(Method::PATCH, &path, &token, json!({"password": OTHER, "current_password": WRONG})).await;
     log.says(&["user.password_changed wrong_current_password via iron by ann (api_token) of ann"]).await;
     log.call(Method::PATCH, &path, &token, json!({"email": "anna@example.com", "current_password": PASSWORD})).await;

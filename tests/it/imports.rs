@@ -19,6 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &["domain"]),
     ("store", &["domain"]),
     ("domain", &[]),
+    // What fuzzing tries, in no release.
+    ("fuzzing", &["config", "dialect::iron", "http", "guard", "store", "domain"]),
     ("lib", &[]),
     ("secret", &[]),
     ("clock", &[]),

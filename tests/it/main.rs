@@ -21,6 +21,7 @@ mod migrate;
 mod nodes;
 mod postgres;
 mod readme;
+mod refresh_model;
 mod rest;
 mod server;
 mod sessions;

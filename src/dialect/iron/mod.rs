@@ -13,6 +13,8 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use self::failure::{FailedDeletion, Failure};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::request::Page;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};

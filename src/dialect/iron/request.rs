@@ -76,14 +76,14 @@ pub(super) fn user_ref(text: &str) -> UserRef {
 
 /// One page of a list: what comes after an id, and how much of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page<I> {
-    pub(super) after: Option<I>,
-    pub(super) limit: i64,
+pub(crate) struct Page<I> {
+    pub(crate) after: Option<I>,
+    pub(crate) limit: i64,
 }
 
 impl<I> Page<I> {
     /// Reads `previous` and `per_page`; an empty one is an absent one.
-    pub(super) fn read(parts: &Parts, parse_id: impl Fn(&str) -> Option<I>) -> Result<Self> {
+    pub(crate) fn read(parts: &Parts, parse_id: impl Fn(&str) -> Option<I>) -> Result<Self> {
         let mut form = Form::new(urlencoded::parse_query(parts.uri.query())?);
         let after = form.optional("previous", |text| match text {
             "" => Ok(None),

@@ -240,7 +240,9 @@ fn numbers<const N: usize>(text: &str, names: [&str; N]) -> Option<[u32; N]> {
     let mut parts = text.split(',');
     let mut values = [0; N];
     for (value, name) in values.iter_mut().zip(names) {
-        *value = number(parts.next()?.strip_prefix(name)?.strip_prefix('=')?)?;
+        let digits = parts.next()?.strip_prefix(name)?.strip_prefix('=')?;
+        // Without zeros before it, so that a hash has one spelling.
+        *value = number(digits).filter(|value| *value == 0 || !digits.starts_with('0'))?;
     }
     parts.next().is_none().then_some(values)
 }
@@ -308,6 +310,7 @@ mod tests {
             "$argon2id$v=19$t=1,m=64,p=1",
             "$argon2id$v=19$m=64,t=1,p=1,keyid=AAAA",
             "$argon2id$v=19$m=+64,t=1,p=1",
+            "$argon2id$v=19$m=064,t=1,p=1",
             "$pbkdf2-sha256$i=1000,l=20",
             "$pbkdf2-sha1$i=1000",
             "$2x$12",

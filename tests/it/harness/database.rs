@@ -1,10 +1,10 @@
 //! What a test's server keeps its things in, seen beside the server: the same questions and changes
 //! on SQLite and on PostgreSQL, in plain SQL that both take, with literals.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::mem;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -118,6 +118,28 @@ impl Database {
                 BufReader::new(psql.stdout.take().unwrap()).read_line(&mut answer).unwrap();
                 assert_eq!(answer, "locked\n");
                 Lock::Postgres(psql)
+            }
+        }
+    }
+
+    /// What a crash of the server leaves: a copy of its files, or nothing but torn connections.
+    pub(super) fn tear(&self, data_dir: &Path, left: &Path) {
+        match self {
+            Self::Sqlite(path) => {
+                DirBuilder::new().mode(0o700).create(left).unwrap();
+                // The log first: whatever a checkpoint moves meanwhile is in the database as well then.
+                let log = format!("{}-wal", path.file_name().unwrap().to_str().unwrap());
+                let files = fs::read_dir(data_dir).unwrap().map(|entry| entry.unwrap().file_name());
+                let mut files: Vec<_> = files.filter(|name| !name.to_str().unwrap().ends_with("-shm")).collect();
+                files.sort_by_key(|name| name.to_str() != Some(&log));
+                for name in files.iter().filter(|name| data_dir.join(name).is_file()) {
+                    fs::copy(data_dir.join(name), left.join(name)).unwrap();
+                }
+            }
+            Self::Postgres(name) => {
+                let text = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                    where datname = current_database() and pid <> pg_backend_pid()";
+                cluster::shared().sql(name, text);
             }
         }
     }

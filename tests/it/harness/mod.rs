@@ -132,6 +132,19 @@ impl Server {
         self.launch().await;
     }
 
+    /// Ends the server and starts another one on what a crash would have left: on SQLite the files as they
+    /// are while it runs, on PostgreSQL what is there when all connections are torn.
+    pub(crate) async fn crash(&mut self) {
+        let (data, left) = (self.data_dir(), self.directory.path().join("left"));
+        self.database.tear(&data, &left);
+        self.stop().await;
+        if left.exists() {
+            fs::remove_dir_all(&data).unwrap();
+            fs::rename(&left, &data).unwrap();
+        }
+        self.launch().await;
+    }
+
     /// A request that is yet to be sent.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
