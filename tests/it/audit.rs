@@ -270,7 +270,7 @@ async fn each_act_and_refusal_about_accounts_in_the_iron_dialect_leaves_its_row(
     log.says(&["user.password_changed reauthentication_required via iron by ann (api_token) of ann about user ann"])
         .await;
     log.call(Method::PATCH, &path, &token, json!({"password": OTHER, "current_password": WRONG})).await;
-    log.says(&["user.password_changed wrong_current_password via iron by ann (api_token) of ann"]).await;
+    log.says(&["user.password_changed wrong_current_password via iron by ann (api_token) of ann about user ann"]).await;
     log.call(Method::PATCH, &path, &token, json!({"email": "anna@example.com", "current_password": PASSWORD})).await;
     log.says(&["user.email_changed done via iron by ann (api_token) of ann about user ann"]).await;
     log.call(Method::PATCH, &path, &token, json!({"password": OTHER, "current_password": PASSWORD})).await;
@@ -294,7 +294,7 @@ async fn each_act_and_refusal_about_accounts_in_the_iron_dialect_leaves_its_row(
         json!({"current_password": ADMIN_PASSWORD}),
     )
     .await;
-    log.says(&["user.deleted last_administrator via iron by admin (api_token) of admin"]).await;
+    log.says(&["user.deleted last_administrator via iron by admin (api_token) of admin about user admin"]).await;
     log.holds_none_of(&[PASSWORD, WRONG, OTHER, ADMIN_TOKEN, ADMIN_PASSWORD, &token]);
     assert_eq!(log.is_whole().await, log.read.len() as u64);
 }
