@@ -4,6 +4,7 @@
 mod asker;
 mod life;
 mod mixed;
+mod session;
 mod site;
 mod steps;
 
