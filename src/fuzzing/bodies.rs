@@ -1,6 +1,9 @@
 //! Bodies and queries: what is taken means the same to whoever else reads it.
 
+use std::fmt;
+
 use axum::http::Request;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::case_of;
@@ -22,6 +25,8 @@ pub(super) fn json(input: &[u8]) {
     }
     let Ok(value) = read else { return };
     assert_eq!(serde_json::from_slice::<Value>(input).as_ref().ok(), Some(&value), "others read it alike");
+    let Written(keys) = serde_json::from_slice(input).unwrap();
+    assert_eq!(kept(&value), keys, "a key stands twice in one object");
     let (weight, depth) = measure(&value);
     assert!(weight <= input.len() && depth <= 32, "{weight} bytes of text, {depth} levels");
     let written = value.to_string();
@@ -31,6 +36,73 @@ pub(super) fn json(input: &[u8]) {
     }
     if let Value::Object(fields) = value {
         fields_are_read(Form::new(fields));
+    }
+}
+
+/// How many keys a text writes, in all of its objects.
+struct Written(usize);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor)
+    }
+}
+
+struct WrittenVisitor;
+
+impl<'de> Visitor<'de> for WrittenVisitor {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Written, A::Error> {
+        let mut count = 0;
+        while let Some((_, Written(inside))) = fields.next_entry::<IgnoredAny, Written>()? {
+            count += 1 + inside;
+        }
+        Ok(Written(count))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Written, A::Error> {
+        let mut count = 0;
+        while let Some(Written(inside)) = items.next_element()? {
+            count += inside;
+        }
+        Ok(Written(count))
+    }
+
+    fn visit_unit<E>(self) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Written, E> {
+        Ok(Written(0))
+    }
+}
+
+fn kept(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(kept).sum(),
+        Value::Object(fields) => fields.len() + fields.values().map(kept).sum::<usize>(),
+        _ => 0,
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn changes(input: &[u8]) {
         }
         rows.push((number, kind, id));
     }
-    let count = i64::try_from(rows.len()).unwrap();
+    let (number, count) = (rows.last().map_or(heard, |row| row.0), i64::try_from(rows.len()).unwrap());
     let is_whole = position >= heard && number == heard + count && number >= position;
     match changes::heard(heard, position, &rows) {
         (last, Some(heard)) => {

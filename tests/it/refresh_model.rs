@@ -77,12 +77,7 @@ fn every_answer_is_the_one_that_the_model_foretells() {
     let settings = format!("public_url = \"https://id.example.com\"\n{UNTHROTTLED}");
     let server = RefCell::new(runtime.block_on(Server::start_with(&settings)));
     let users = RefCell::new(0);
-    let config = ProptestConfig {
-        cases: cases(),
-        failure_persistence: None,
-        max_shrink_iters: 500,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
     let steps = prop::collection::vec(step(), STEPS / 2..=STEPS);
     let run = TestRunner::new(config).run(&steps, |steps| {
         *users.borrow_mut() += 1;
