@@ -6,6 +6,7 @@ use super::sign_in::check_current_password;
 use super::{policy, sessions, users};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Credential};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::UserId;
@@ -44,6 +45,16 @@ pub struct UpdateUser {
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] or
 /// [`Error::WrongCurrentPassword`] for one's own, [`Error::Taken`], [`Error::LastAdministrator`].
 pub async fn update(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> Result<User> {
+    let event = actor.event(match (&input.password, &input.email) {
+        (Some(_), _) => Action::PasswordChanged,
+        (None, Some(_)) => Action::EmailChanged,
+        (None, None) => Action::UserUpdated,
+    });
+    let event = event.about_named(user);
+    app.audit().note(&event, change(app, actor, user, input).await)
+}
+
+async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> Result<User> {
     let user = users::get(app, &actor.caller, user).await?;
     let administration = if actor.caller.is_admin() { input.administration } else { Administration::default() };
     let email = input.email.filter(|email| user.email.as_deref() != Some(email.as_str()));
@@ -61,17 +72,20 @@ pub async fn update(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser)
         None => None,
     };
     let (id, now) = (user.id, app.now());
+    let event = actor.event(Action::UserUpdated).about_user(id);
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
         if let Some(email) = &email {
             change_email(tx, id, email, now).await?;
+            tx.audit(event.also(Action::EmailChanged));
         }
         if let Some(hash) = &hash {
             users::replace_password(tx, id, hash.as_str(), now).await?;
+            tx.audit(event.also(Action::PasswordChanged));
         }
-        administer(tx, id, &administration, now).await?;
+        administer(tx, id, &administration, event, now).await?;
         users::reread(tx, id).await
     })
     .await
@@ -108,15 +122,18 @@ async fn change_email(tx: &Tx<'_>, id: UserId, email: &Email, now: Timestamp) ->
     store::mail_secrets::delete_of_user(tx, id).await
 }
 
-async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Timestamp) -> Result<()> {
+async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, event: Event, now: Timestamp) -> Result<()> {
     let user = users::reread(tx, id).await?;
     if let Some(status) = wanted.status {
-        users::change_status(tx, &user, status, now).await?;
+        users::change_status(tx, &user, status, &event, now).await?;
     }
     if wanted.flags.is_some() || wanted.plan_worker.is_some() {
         let flags = wanted.flags.as_ref().unwrap_or(&user.flags);
         let plan_worker = wanted.plan_worker.as_ref().unwrap_or(&user.plan_worker);
         store::users::update(tx, id, UserChange::Objects(flags, plan_worker), now).await?;
+        let fields = [("flags", wanted.flags.is_some()), ("plan_worker", wanted.plan_worker.is_some())];
+        let set: Vec<_> = fields.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+        tx.audit(event.with(set.join(",")));
     }
     Ok(())
 }
@@ -128,16 +145,29 @@ async fn administer(tx: &Tx<'_>, id: UserId, wanted: &Administration, now: Times
 /// [`Error::NotFound`] for another's account, [`Error::ReauthenticationRequired`] for one's own,
 /// [`Error::LastAdministrator`].
 pub async fn delete(app: &App, actor: &Actor, user: &UserRef, current_password: Option<Password>) -> Result<()> {
+    let event = actor.event(Action::UserDeleted).about_named(user);
+    app.audit().note(&event, take_away(app, actor, &event, user, current_password).await)
+}
+
+async fn take_away(
+    app: &App,
+    actor: &Actor,
+    event: &Event,
+    user: &UserRef,
+    current_password: Option<Password>,
+) -> Result<()> {
     let user = users::get(app, &actor.caller, user).await?;
     let own = actor.caller.is(user.id);
     if own {
         prove_oneself(app, actor, &user, current_password).await?;
     }
+    let event = event.clone().about_user(user.id);
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
         let user = users::reread(tx, user.id).await?;
+        tx.audit(event);
         users::keep_an_administrator(tx, &user).await?;
         store::projects::record_deletion_of_owner(tx, user.id).await?;
         store::tokens::delete_of_user(tx, user.id).await?;
@@ -171,6 +201,12 @@ pub struct Profile {
 /// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
 /// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
 pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
+    let is_password = input.new_password.is_some();
+    let event = actor.event(if is_password { Action::PasswordChanged } else { Action::UsernameChanged });
+    app.audit().note(&event, rename(app, actor, input, dialect).await)
+}
+
+async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
     let user = credentials::user(app, &actor.caller).await?;
     let Credential::Session { id: session_id, .. } = actor.caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
@@ -183,15 +219,19 @@ pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dial
     let changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, &actor.origin);
     let (id, now) = (user.id, app.now());
+    let event = actor.event(Action::UsernameChanged).about_user(id);
     let (standing, beginning, user) = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let standing = sessions::live(tx, session_id, now).await?;
         let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
         if let Some(username) = &new_username {
             store::users::update(tx, id, UserChange::Username(username), now).await?;
+            tx.audit(event.clone());
         }
         if let Some(hash) = &hash {
             users::replace_password(tx, id, hash.as_str(), now).await?;
             beginning.insert(tx, id).await?;
+            tx.audit(event.also(Action::PasswordChanged));
+            tx.audit(event.also(Action::SessionBegan).about(beginning.id()));
         }
         Ok((standing, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
     })

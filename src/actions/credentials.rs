@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::domain::caller::{Actor, Caller, Credential};
+use crate::domain::audit::{Action, Reason};
+use crate::domain::caller::{Actor, Caller, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
 use crate::domain::user::User;
@@ -17,7 +18,7 @@ use crate::store::{self, Reads, Tx};
 ///
 /// [`Error::Unauthenticated`] with the reason.
 pub async fn verify(app: &App, token: &str, address: Option<IpAddr>) -> Result<Caller> {
-    app.guard().verify(token, address, app.now()).await
+    recorded(app, address, app.guard().verify(token, address, app.now()).await)
 }
 
 /// The user whose token this is.
@@ -26,7 +27,18 @@ pub async fn verify(app: &App, token: &str, address: Option<IpAddr>) -> Result<C
 ///
 /// [`Error::Unauthenticated`] with the reason.
 pub async fn verify_user(app: &App, token: &str, address: Option<IpAddr>) -> Result<Arc<Profile>> {
-    app.guard().verify_user(token, address, app.now()).await
+    recorded(app, address, app.guard().verify_user(token, address, app.now()).await)
+}
+
+/// Single bad tokens are nobody's business; whoever tries too many is on record.
+fn recorded<T>(app: &App, address: Option<IpAddr>, verified: Result<T>) -> Result<T> {
+    if let Err(error @ Error::TooMany(_)) = &verified
+        && let Some(reason) = Reason::of(error)
+    {
+        let origin = Origin { address, ..Origin::default() };
+        app.audit().refused(origin.event(Action::TokenShown).refused(reason));
+    }
+    verified
 }
 
 /// The user who asks.

@@ -40,7 +40,7 @@ async fn tell(app: &App) -> Result<()> {
     if untold.is_empty() {
         return Ok(());
     }
-    let told = untold.into_iter().map(|it| (it, later(app, &it))).collect::<Vec<_>>();
+    let told = untold.iter().map(|it| (*it, later(app, it))).collect::<Vec<_>>();
     let learnt = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -56,15 +56,18 @@ async fn tell(app: &App) -> Result<()> {
             }
             Ok(learnt)
         })
-        .await?;
+        .await
+        .inspect_err(|_| app.throttle().put_back(&untold))?;
     for (kind, key, due) in learnt {
-        app.throttle().learn(kind, key, due.since(now), now);
+        app.throttle().learn(kind, key, due.since(now));
     }
     Ok(())
 }
 
-fn later(app: &App, untold: &Untold) -> Duration {
-    app.throttle().rate(untold.kind).map_or(Duration::ZERO, |rate| rate.period().saturating_mul(untold.failures))
+/// By how much later what is counted is forgotten, and how far away that may be at the most.
+fn later(app: &App, untold: &Untold) -> (Duration, Duration) {
+    let Some(rate) = app.throttle().rate(untold.kind) else { return Default::default() };
+    (rate.period().saturating_mul(untold.failures), 2 * rate.window())
 }
 
 /// What a key is called in the database: what is counted, and the key.

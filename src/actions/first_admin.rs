@@ -3,6 +3,7 @@
 use super::tokens::Draft;
 use super::{policy, sign_up};
 use crate::app::{App, SuperUser};
+use crate::domain::audit::{Action, Event};
 use crate::domain::error::Result;
 use crate::domain::password::{NewPassword, Password, PasswordHash};
 use crate::domain::permission::Permissions;
@@ -64,6 +65,8 @@ pub async fn ensure(app: &App) -> Result<FirstAdmin> {
                 return Ok(None);
             }
             let user = sign_up::insert(tx, &new).await?;
+            tx.audit(Event::by_server(Action::FirstAdminMade).about_user(new.id));
+            tx.audit(Event::by_server(Action::TokenCreated).about(draft.token.id).of(new.id).with("admin"));
             Ok(Some((user, draft.insert(tx).await?)))
         })
         .await?;

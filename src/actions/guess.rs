@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::issue::NOTED_EVERY;
 use crate::app::App;
-use crate::clock::Timestamp;
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
@@ -46,7 +46,7 @@ pub(super) async fn check<'a>(
     let verdict = match app.gate().verify(password, stored).await {
         Ok(verdict) => verdict,
         Err(error) => {
-            attempt.is_void();
+            attempt.withdraw();
             return Err(error);
         }
     };
@@ -62,17 +62,16 @@ pub(super) async fn check<'a>(
 
 /// Strangers who fail for an account all over the world do not keep its owner out, where that is known.
 async fn begin<'a>(app: &'a App, whose: throttle::Account<'_>, address: Option<IpAddr>) -> Result<Attempt<'a>> {
-    let now = app.now();
-    let begun = match app.throttle().guess(whose, Familiarity::Unasked, address, now) {
-        Err(Refusal::OfAccount(_)) if is_known(app, whose, address, now).await? => {
-            app.throttle().guess(whose, Familiarity::Known, address, now)
+    let begun = match app.throttle().guess(whose, Familiarity::Unasked, address) {
+        Err(Refusal::OfAccount(_)) if is_known(app, whose, address).await? => {
+            app.throttle().guess(whose, Familiarity::Known, address)
         }
         begun => begun,
     };
     begun.map_err(Error::from)
 }
 
-async fn is_known(app: &App, whose: throttle::Account<'_>, address: Option<IpAddr>, now: Timestamp) -> Result<bool> {
+async fn is_known(app: &App, whose: throttle::Account<'_>, address: Option<IpAddr>) -> Result<bool> {
     let Some(address) = address else { return Ok(false) };
     let id = match whose {
         throttle::Account::User(id) => id,
@@ -80,5 +79,7 @@ async fn is_known(app: &App, whose: throttle::Account<'_>, address: Option<IpAdd
         throttle::Account::Unknown(_) => UserId::from_bytes([0; 12]),
     };
     let signed_in = store::known_networks::find(&app.store().reads(), id, Network::of_client(address)).await?;
-    Ok(signed_in.is_some_and(|at| now.since(at) < app.settings().throttle.known_network))
+    // A sign-in is not noted while one is that is less than a day old.
+    let longest = app.settings().throttle.known_network + NOTED_EVERY;
+    Ok(signed_in.is_some_and(|at| app.now().since(at) < longest))
 }

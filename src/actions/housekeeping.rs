@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::issue::NOTED_EVERY;
 use super::keys;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -46,7 +47,8 @@ async fn sweep_store(app: &App, now: Timestamp) -> Result<bool> {
     // An ended session stays as long as an access token of it may look valid.
     let ended = app.guard().remember_sessions_since();
     let expired = now.minus(EXPIRED_KEPT);
-    let unknown = now.minus(app.settings().throttle.known_network);
+    let unknown = now.minus(app.settings().throttle.known_network + NOTED_EVERY);
+    let audited = app.settings().audit.retention.map(|retention| now.minus(retention));
     let swept = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -56,7 +58,11 @@ async fn sweep_store(app: &App, now: Timestamp) -> Result<bool> {
             let tokens = store::tokens::sweep(tx, expired).await?;
             let networks = store::known_networks::sweep(tx, unknown).await?;
             let failures = store::failures::sweep(tx, now).await?;
-            Ok(changes.max(sessions).max(secrets).max(tokens).max(networks).max(failures))
+            let events = match audited {
+                Some(before) => store::audit::sweep(tx, before).await?,
+                None => 0,
+            };
+            Ok([changes, sessions, secrets, tokens, networks, failures, events].into_iter().max().unwrap_or_default())
         })
         .await?;
     let is_done = swept < store::SWEPT_AT_ONCE;

@@ -40,7 +40,7 @@ pub struct Issued {
 }
 
 /// That a user signed in from a network is written down once in this time.
-const NOTED_EVERY: Duration = Duration::from_hours(24);
+pub(super) const NOTED_EVERY: Duration = Duration::from_hours(24);
 
 fn notes_networks(app: &App) -> bool {
     let throttle = &app.settings().throttle;
@@ -72,6 +72,11 @@ impl Beginning {
             origin: origin.clone(),
             noted: notes_networks(app).then(|| now.minus(NOTED_EVERY)),
         }
+    }
+
+    /// The session's id.
+    pub(super) const fn id(&self) -> SessionId {
+        self.id
     }
 
     pub(super) async fn insert(&self, tx: &Tx<'_>, user_id: UserId) -> Result<()> {

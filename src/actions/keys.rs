@@ -1,14 +1,18 @@
 //! The keys that vouch for tokens: rotated, listed, and let go once nothing alive depends on them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use crate::app::{App, ClusterSecret};
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
+use crate::guard::jwk::KeySet;
+pub use crate::guard::jwk::MAX_AGE;
 use crate::guard::jwt::LEEWAY;
 use crate::store::key_material::{KeyMaterial, SigningKey};
 
@@ -53,6 +57,19 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<KeyInfo>> {
     Ok(describe(app, &app.keys().await?))
 }
 
+/// What others verify access tokens with, for everybody.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] where the keys in memory may not be the ones that are kept: others would believe
+/// for minutes what this server itself does not.
+pub fn published(app: &App) -> Result<Arc<KeySet>> {
+    if app.guard().trusts_keys() {
+        return Ok(app.keyring().key_set());
+    }
+    Err(Error::Unavailable("the keys that were rotated cannot be read".to_owned()))
+}
+
 /// New keys in place of the current ones, on every server, for an administrator.
 ///
 /// # Errors
@@ -63,12 +80,15 @@ pub async fn rotate(app: &App, actor: &Actor, rotation: Rotation) -> Result<Vec<
     let (now, oldest) = (app.now(), Oldest::of(app));
     let algorithm = app.keys().await?.algorithm().unwrap_or(Algorithm::EdDsa);
     let key = SigningKey::generate(algorithm, now).map_err(|_| Error::Internal("no key can be made".to_owned()))?;
+    let event = actor.event(Action::KeysRotated);
+    let event = if rotation == Rotation::Compromised { event.with("compromised") } else { event };
     let keys = app.replace_keys(move |keys: KeyMaterial| {
         let rotated = keys.with_root_key(now).with_signing_key(key);
-        Ok(match rotation {
+        let left = match rotation {
             Rotation::Routine => rotated.without_retired(oldest.signing, oldest.root),
             Rotation::Compromised => rotated.without_old_ones(),
-        })
+        };
+        Ok((left, Some(event)))
     });
     Ok(describe(app, &keys.await?))
 }
@@ -81,7 +101,7 @@ pub async fn rotate(app: &App, actor: &Actor, rotation: Rotation) -> Result<Vec<
 /// [`Error::Forbidden`], also where the keys are under no secret, or that they cannot be kept.
 pub async fn reseal(app: &App, actor: &Actor, secret: ClusterSecret) -> Result<()> {
     actor.caller.require_admin()?;
-    app.reseal_keys(secret).await
+    app.reseal_keys(actor.event(Action::KeysResealed), secret).await
 }
 
 /// New keys where the current ones are as old as they may get, and none that nothing alive was made with.
@@ -107,9 +127,13 @@ async fn replace_old(app: &App, keys: &KeyMaterial, age: Duration) -> Result<()>
     let kid = key.kid.clone();
     let kept = app.replace_keys(move |keys: KeyMaterial| {
         // Another server may have been first.
-        let is_due = keys.is_as_old_as(now.minus(age));
-        let keys = if is_due { keys.with_root_key(now).with_signing_key(key) } else { keys };
-        Ok(keys.without_retired(oldest.signing, oldest.root))
+        let (keys, event) = if keys.is_as_old_as(now.minus(age)) {
+            let rotated = keys.with_root_key(now).with_signing_key(key);
+            (rotated, Some(Event::by_server(Action::KeysRotated).with("age")))
+        } else {
+            (keys, None)
+        };
+        Ok((keys.without_retired(oldest.signing, oldest.root), event))
     });
     if kept.await?.signing_keys.last().is_some_and(|key| key.kid == kid) {
         tracing::info!(kid, "new keys take the place of the old ones, which are as old as tokens.rotate_after says");
@@ -124,7 +148,11 @@ async fn retire(app: &App, keys: KeyMaterial) -> Result<()> {
     if (left.signing_keys.len(), left.root_keys.len()) == (signing, root) {
         return Ok(());
     }
-    app.replace_keys(move |keys: KeyMaterial| Ok(keys.without_retired(oldest.signing, oldest.root))).await.map(drop)
+    let retired = app.replace_keys(move |keys: KeyMaterial| {
+        let left = keys.without_retired(oldest.signing, oldest.root);
+        Ok((left, Some(Event::by_server(Action::KeysRetired))))
+    });
+    retired.await.map(drop)
 }
 
 /// Goes on with the keys as another process left them, whenever that happens. Where they cannot be

@@ -3,6 +3,7 @@
 //! transaction, and knows no wire format.
 
 pub mod account;
+pub mod audit;
 pub mod credentials;
 pub mod failures;
 pub mod first_admin;

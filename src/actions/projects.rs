@@ -5,6 +5,7 @@ use futures_util::future::try_join_all;
 use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, UserId};
@@ -26,6 +27,17 @@ pub struct SharedProject {
 ///
 /// [`Error::Forbidden`] for another's without administrator power, [`Error::NotFound`].
 pub async fn create(app: &App, actor: &Actor, name: ProjectName, owner: Option<&UserRef>) -> Result<SharedProject> {
+    let event = actor.event(Action::ProjectCreated);
+    app.audit().note(&event, make(app, actor, event.clone(), name, owner).await)
+}
+
+async fn make(
+    app: &App,
+    actor: &Actor,
+    event: Event,
+    name: ProjectName,
+    owner: Option<&UserRef>,
+) -> Result<SharedProject> {
     let owner = match owner {
         Some(owner) => {
             actor.caller.require_admin()?;
@@ -49,6 +61,7 @@ pub async fn create(app: &App, actor: &Actor, name: ProjectName, owner: Option<&
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         users::reread(tx.shared(), owner).await?;
         store::projects::insert(tx, &project).await?;
+        tx.audit(event.about(project.id).of(owner));
         Ok(SharedProject { project, shared_with: Vec::new() })
     })
     .await
@@ -168,14 +181,21 @@ impl ProjectAdministration {
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn update(app: &App, actor: &Actor, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
+    let event = actor.event(Action::ProjectUpdated).about(id);
+    app.audit().note(&event, change(app, actor, event.clone(), id, input).await)
+}
+
+async fn change(app: &App, actor: &Actor, event: Event, id: ProjectId, input: UpdateProject) -> Result<SharedProject> {
     get_own(app, actor, id).await?;
     let administration = if actor.caller.is_admin() { input.administration } else { ProjectAdministration::default() };
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let mut found = load(tx, id).await?;
+        let before = found.project.clone();
         if let Some(name) = input.name {
             name.as_str().clone_into(&mut found.project.name);
         }
         administration.apply(&mut found.project);
+        tx.audit(event.of(found.project.user_id).with(found.project.fields_that_differ(&before)));
         store::projects::update(tx, &found.project).await?;
         Ok(found)
     })
@@ -188,10 +208,17 @@ pub async fn update(app: &App, actor: &Actor, id: ProjectId, input: UpdateProjec
 ///
 /// [`Error::NotFound`], or [`Error::Forbidden`] for those it is only shared with.
 pub async fn delete(app: &App, actor: &Actor, id: ProjectId) -> Result<()> {
-    get_own(app, actor, id).await?;
-    let deleted =
-        credentials::write_as(app, actor, async move |tx: &Tx<'_>| store::projects::delete(tx, id).await).await?;
-    if deleted { Ok(()) } else { Err(Error::NotFound) }
+    let event = actor.event(Action::ProjectDeleted).about(id);
+    app.audit().note(&event, take_away(app, actor, event.clone(), id).await)
+}
+
+async fn take_away(app: &App, actor: &Actor, event: Event, id: ProjectId) -> Result<()> {
+    let owner = get_own(app, actor, id).await?.project.user_id;
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        tx.audit(event.of(owner));
+        if store::projects::delete(tx, id).await? { Ok(()) } else { Err(Error::NotFound) }
+    })
+    .await
 }
 
 /// What to do with the users of a share request.
@@ -216,29 +243,45 @@ pub async fn set_sharing(
     with: Vec<UserRef>,
     sharing: Sharing,
 ) -> Result<SharedProject> {
+    let action = match sharing {
+        Sharing::Share => Action::ProjectShared,
+        Sharing::Unshare => Action::ProjectUnshared,
+    };
+    let event = actor.event(action).about(id);
+    app.audit().note(&event, share(app, actor, event.clone(), (id, with), sharing).await)
+}
+
+async fn share(
+    app: &App,
+    actor: &Actor,
+    event: Event,
+    (id, with): (ProjectId, Vec<UserRef>),
+    sharing: Sharing,
+) -> Result<SharedProject> {
     get_own(app, actor, id).await?;
-    let address = actor.origin.address;
-    let is_limited = !actor.caller.is_admin();
-    if is_limited {
-        app.throttle().admit(address, app.now())?;
-    }
+    // Whoever is told that there is no such user asks who there is.
+    let asking = if actor.caller.is_admin() { None } else { Some(app.throttle().look_up(actor.origin.address)?) };
     let shared = credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         let owner = store::projects::find_owner(tx, id).await?.ok_or(Error::NotFound)?;
         for user in &with {
             let user = users::find(tx.shared(), user).await?.ok_or(Error::NotFound)?.id;
-            match sharing {
+            let is_changed = match sharing {
                 // The owner has it anyway.
-                Sharing::Share if user == owner => {}
+                Sharing::Share if user == owner => false,
                 Sharing::Share => store::shares::insert(tx, id, user).await?,
                 Sharing::Unshare => store::shares::delete(tx, id, user).await?,
+            };
+            if is_changed {
+                tx.audit(event.clone().of(user));
             }
         }
         load(tx, id).await
     })
     .await;
-    // Whoever is told that there is no such user asks who there is.
-    if is_limited && matches!(shared, Err(Error::NotFound)) {
-        app.throttle().failed(address, app.now());
+    if let Some(asking) = asking
+        && !matches!(shared, Err(Error::NotFound))
+    {
+        asking.withdraw();
     }
     shared
 }

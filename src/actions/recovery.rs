@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{credentials, policy, users};
 use crate::app::{App, Errand, Errands};
+use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
@@ -23,8 +24,9 @@ use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
 /// [`Error::TooMany`] where too many were asked for, whether or not the address is known;
 /// [`Error::Busy`] where too many wait, whoever asks.
 pub fn forgot_password(app: &App, email: Email, origin: &Origin) -> Result<()> {
-    app.throttle().mail(&email, origin.address, app.now())?;
-    app.leave(Errand::PasswordReset(email))
+    let event = origin.event(Action::ResetRequested);
+    let attempt = app.audit().note(&event, app.throttle().mail(&email, origin.address))?;
+    app.leave(Errand::PasswordReset(email, origin.clone())).inspect_err(|_| attempt.withdraw())
 }
 
 /// Runs errands until told to stop and all that wait are done.
@@ -50,24 +52,29 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn run(app: &App, errand: Errand) {
-    let Errand::PasswordReset(email) = errand;
-    if let Err(error) = mail_reset(app, email).await {
+    let Errand::PasswordReset(email, origin) = errand;
+    if let Err(error) = mail_reset(app, email, &origin).await {
         tracing::error!(%error, "a reset mail could not be written");
     }
 }
 
-async fn mail_reset(app: &App, email: Email) -> Result<()> {
+async fn mail_reset(app: &App, email: Email, origin: &Origin) -> Result<()> {
     let account = store::users::account_by_login(&app.store().reads(), &LoginName::Email(email)).await?;
-    let Some(user) = account.map(|account| account.user).filter(User::is_active) else { return Ok(()) };
+    let (event, user) = (origin.event(Action::ResetRequested), account.map(|account| account.user));
+    let event = event.of(user.as_ref().map(|user| user.id));
+    let Some(user) = user.filter(User::is_active) else {
+        app.audit().refused(event.refused(Reason::NotFound));
+        return Ok(());
+    };
     let Some(address) = user.email.as_deref() else { return Ok(()) };
-    let secret = remember(app, &user, Purpose::Reset).await?;
+    let secret = remember(app, &user, Purpose::Reset, event).await?;
     let link = app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into();
     let minutes = app.settings().mail.reset_lifetime.as_secs().div_ceil(60);
     app.mailer().send(Mail::password_reset(address, &link, minutes)).await
 }
 
 /// Makes a secret for a user and keeps its hash, bound to the address that the user has now.
-async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
+async fn remember(app: &App, user: &User, purpose: Purpose, event: Event) -> Result<Secret> {
     let secret = SingleUseSecret::from_bytes(random());
     let now = app.now();
     let lifetime = match purpose {
@@ -89,6 +96,7 @@ async fn remember(app: &App, user: &User, purpose: Purpose) -> Result<Secret> {
             if !new.email_key.is_empty() && new.email_key != canonical_email(&user) {
                 return Err(Error::NotFound);
             }
+            tx.audit(event.about_user(user.id));
             store::mail_secrets::insert(tx, &new).await
         })
         .await?;
@@ -114,7 +122,7 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
     actor.caller.require_admin()?;
     let user = users::get(app, &actor.caller, user).await?;
     let unaddressed = User { email: None, ..user };
-    let secret = remember(app, &unaddressed, Purpose::Reset).await?;
+    let secret = remember(app, &unaddressed, Purpose::Reset, actor.event(Action::ResetRequested)).await?;
     Ok(app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into())
 }
 
@@ -127,21 +135,26 @@ pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secr
 /// [`Error::Invalid`] for a password that the policy refuses, which leaves the secret usable;
 /// [`Error::BadToken`] where the secret is forged, used or over; [`Error::TooMany`].
 pub async fn reset_password(app: &App, token: &str, password: Password, origin: &Origin) -> Result<()> {
+    let event = origin.event(Action::PasswordReset).shown(Means::ResetSecret);
+    app.audit().note(&event, reset(app, &event, origin, token, password).await)
+}
+
+async fn reset(app: &App, event: &Event, origin: &Origin, token: &str, password: Password) -> Result<()> {
     let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
-    within_limits(app, origin, set_new_password(app, secret_hash, password)).await
+    within_limits(app, origin, set_new_password(app, event, secret_hash, password)).await
 }
 
 /// Counts a secret that is not known as a failure of whoever shows it.
 async fn within_limits<T>(app: &App, origin: &Origin, consuming: impl Future<Output = Result<T>>) -> Result<T> {
-    app.throttle().admit(origin.address, app.now())?;
+    let attempt = app.throttle().look_up(origin.address)?;
     let consumed = consuming.await;
-    if matches!(consumed, Err(Error::BadToken)) {
-        app.throttle().failed(origin.address, app.now());
+    if !matches!(consumed, Err(Error::BadToken)) {
+        attempt.withdraw();
     }
     consumed
 }
 
-async fn set_new_password(app: &App, secret_hash: [u8; 32], password: Password) -> Result<()> {
+async fn set_new_password(app: &App, event: &Event, secret_hash: [u8; 32], password: Password) -> Result<()> {
     let now = app.now();
     let reads = app.store().reads();
     let holder = store::mail_secrets::find_holder(&reads, secret_hash, Purpose::Reset, now).await?;
@@ -153,6 +166,7 @@ async fn set_new_password(app: &App, secret_hash: [u8; 32], password: Password) 
     let (email, username) = users::names(&user);
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
+    let event = event.clone().by(user.id, Means::ResetSecret).about_user(user.id);
     app.store()
         .write(async move |tx: &Tx<'_>| {
             // The user before the secret, as everybody has it: two that held one each would wait for each other.
@@ -172,6 +186,7 @@ async fn set_new_password(app: &App, secret_hash: [u8; 32], password: Password) 
             if !email_key.is_empty() {
                 store::users::update(tx, id, UserChange::Verified, now).await?;
             }
+            tx.audit(event);
             users::replace_password(tx, id, hash.as_str(), now).await.map(drop)
         })
         .await
@@ -187,8 +202,17 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
     let (email, _) = users::names(&user);
     let email = email.ok_or_else(|| Error::Internal("a stored address is none".to_owned()))?;
-    app.throttle().mail(&email, actor.origin.address, app.now())?;
-    let secret = remember(app, &user, Purpose::Verification).await?;
+    let event = actor.event(Action::VerificationRequested);
+    let attempt = app.audit().note(&event, app.throttle().mail(&email, actor.origin.address))?;
+    let sent = mail_verification(app, &user, address, event).await;
+    if sent.as_ref().is_err_and(Error::is_no_answer) {
+        attempt.withdraw();
+    }
+    sent
+}
+
+async fn mail_verification(app: &App, user: &User, address: &str, event: Event) -> Result<()> {
+    let secret = remember(app, user, Purpose::Verification, event).await?;
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
     let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
     app.mailer().send(Mail::address_verification(address, &link, hours)).await
@@ -200,11 +224,16 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
 ///
 /// [`Error::BadToken`] where it is forged, used, over, another's or for another address.
 pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
-    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
-    within_limits(app, &actor.origin, take_proof(app, actor, secret_hash)).await
+    let event = actor.event(Action::EmailVerified);
+    app.audit().note(&event, verify(app, actor, event.clone(), token).await)
 }
 
-async fn take_proof(app: &App, actor: &Actor, secret_hash: [u8; 32]) -> Result<()> {
+async fn verify(app: &App, actor: &Actor, event: Event, token: &str) -> Result<()> {
+    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    within_limits(app, &actor.origin, take_proof(app, actor, event, secret_hash)).await
+}
+
+async fn take_proof(app: &App, actor: &Actor, event: Event, secret_hash: [u8; 32]) -> Result<()> {
     let (caller_id, now): (UserId, _) = (actor.caller.require_user()?, app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
@@ -213,6 +242,7 @@ async fn take_proof(app: &App, actor: &Actor, secret_hash: [u8; 32]) -> Result<(
         if canonical_email(&user) != email_key {
             return Err(Error::BadToken);
         }
+        tx.audit(event.about_user(id));
         store::users::update(tx, id, UserChange::Verified, now).await
     })
     .await

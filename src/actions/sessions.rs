@@ -7,6 +7,7 @@ use super::issue::{Grounds, Tokens, issue};
 use super::users;
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Caller, Credential, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::SessionId;
@@ -15,7 +16,7 @@ use crate::domain::token::RefreshClaims;
 use crate::domain::user::{Status, UserRef};
 use crate::guard::jwt::LEEWAY;
 use crate::store::sessions::Standing;
-use crate::store::{self, AuditEvent, Tx};
+use crate::store::{self, Tx};
 
 /// What a refresh token turned out to be.
 enum Outcome {
@@ -32,10 +33,14 @@ enum Outcome {
 ///
 /// [`Error::BadToken`] where it is forged, over or reused.
 pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> {
-    let claims = app.keyring().verify_refresh(token).ok_or(Error::BadToken)?;
+    let event = origin.event(Action::SessionRefreshed);
+    let Some(claims) = app.keyring().verify_refresh(token) else {
+        return app.audit().note(&event, Err(Error::BadToken));
+    };
+    let event = event.about(claims.session_id);
     let (now, grace) = (app.now(), app.settings().sessions.rotation_grace);
     let key_id = app.keyring().current_root_id(now);
-    let address = origin.address.map(|address| address.to_string());
+    let reused = origin.event(Action::SessionReused).shown(Means::RefreshToken(claims.session_id));
     let outcome = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -46,13 +51,15 @@ pub async fn refresh(app: &App, token: &str, origin: &Origin) -> Result<Tokens> 
                 }
                 (standing.generation, standing.key_id) = (claims.generation + 1, key_id);
             } else if !is_in_grace(&claims, &standing, grace, now) {
-                end_reused(tx, claims.session_id, &standing, address.as_deref(), now).await?;
+                store::sessions::end(tx, claims.session_id, now).await?;
+                let reused = reused.about(claims.session_id).of(standing.user_id);
+                tx.audit(reused.refused(Reason::Reused));
                 return Ok(Outcome::Reused);
             }
             Ok(Outcome::Fresh(Grounds::of(claims.session_id, &standing)))
         })
-        .await?;
-    match outcome {
+        .await;
+    match app.audit().note(&event, outcome)? {
         Outcome::Fresh(grounds) => issue(app, &grounds, now),
         Outcome::Reused => Err(Error::BadToken),
     }
@@ -72,39 +79,27 @@ fn is_in_grace(claims: &RefreshClaims, standing: &Standing, grace: Duration, now
     claims.generation + 1 == standing.generation && since <= grace && until <= grace + LEEWAY
 }
 
-async fn end_reused(
-    tx: &Tx<'_>,
-    id: SessionId,
-    standing: &Standing,
-    address: Option<&str>,
-    now: Timestamp,
-) -> Result<()> {
-    store::sessions::end(tx, id, now).await?;
-    let subject = id.to_string();
-    let event = AuditEvent {
-        at: now,
-        action: "session.reuse_detected",
-        user_id: Some(standing.user_id),
-        subject: &subject,
-        address,
-    };
-    store::audit::insert(tx, &event).await
-}
-
 /// Ends the session of a refresh token, whatever its generation.
 ///
 /// # Errors
 ///
 /// [`Error::BadToken`] where it is forged or its session over.
-pub async fn sign_out_by_refresh_token(app: &App, token: &str) -> Result<()> {
-    let claims = app.keyring().verify_refresh(token).ok_or(Error::BadToken)?;
-    let now = app.now();
-    app.store()
+pub async fn sign_out_by_refresh_token(app: &App, token: &str, origin: &Origin) -> Result<()> {
+    let event = origin.event(Action::SignOut);
+    let Some(claims) = app.keyring().verify_refresh(token) else {
+        return app.audit().note(&event, Err(Error::BadToken));
+    };
+    let event = event.about(claims.session_id).shown(Means::RefreshToken(claims.session_id));
+    let (ending, now) = (event.clone(), app.now());
+    let ended = app
+        .store()
         .write(async move |tx: &Tx<'_>| {
-            live(tx, claims.session_id, now).await?.ok_or(Error::BadToken)?;
+            let standing = live(tx, claims.session_id, now).await?.ok_or(Error::BadToken)?;
+            tx.audit(ending.clone().by(standing.user_id, ending.means));
             store::sessions::end(tx, claims.session_id, now).await.map(drop)
         })
-        .await
+        .await;
+    app.audit().note(&event, ended)
 }
 
 /// Ends the caller's own session.
@@ -113,15 +108,25 @@ pub async fn sign_out_by_refresh_token(app: &App, token: &str) -> Result<()> {
 ///
 /// [`Error::Forbidden`] for an API token, which has none.
 pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
+    let event = actor.event(Action::SignOut);
     let Credential::Session { id, .. } = actor.caller.credential() else {
-        return Err(Error::Forbidden("an API token has no session to end"));
+        return app.audit().note(&event, Err(Error::Forbidden("an API token has no session to end")));
     };
-    end(app, id).await.map(drop)
+    end(app, id, event).await.map(drop)
 }
 
-async fn end(app: &App, id: SessionId) -> Result<bool> {
+async fn end(app: &App, id: SessionId, event: Event) -> Result<bool> {
     let now = app.now();
-    app.store().write(async move |tx: &Tx<'_>| store::sessions::end(tx, id, now).await).await
+    app.store()
+        .write(async move |tx: &Tx<'_>| {
+            let session = store::sessions::find(tx.unheld(), id).await?;
+            let ended = store::sessions::end(tx, id, now).await?;
+            if let Some(session) = session.filter(|_| ended) {
+                tx.audit(event.about(id).of(session.user_id));
+            }
+            Ok(ended)
+        })
+        .await
 }
 
 /// The live sessions of a user, for an administrator.
@@ -140,8 +145,13 @@ pub async fn list(app: &App, caller: &Caller, user: &UserRef) -> Result<Vec<Sess
 ///
 /// [`Error::NotFound`] where there is none that lives.
 pub async fn revoke(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
+    let event = actor.event(Action::SessionEnded).about(id);
+    app.audit().note(&event, revoke_one(app, actor, &event, id).await)
+}
+
+async fn revoke_one(app: &App, actor: &Actor, event: &Event, id: SessionId) -> Result<()> {
     actor.caller.require_admin()?;
-    if end(app, id).await? { Ok(()) } else { Err(Error::NotFound) }
+    if end(app, id, event.clone()).await? { Ok(()) } else { Err(Error::NotFound) }
 }
 
 /// Ends all sessions of a user, for an administrator; how many there were.
@@ -150,9 +160,17 @@ pub async fn revoke(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
 ///
 /// [`Error::NotFound`] where there is no such user.
 pub async fn revoke_all(app: &App, actor: &Actor, user: &UserRef) -> Result<u64> {
+    let event = actor.event(Action::UserSessionsEnded).about_named(user);
+    app.audit().note(&event, revoke_every(app, actor, &event, user).await)
+}
+
+async fn revoke_every(app: &App, actor: &Actor, event: &Event, user: &UserRef) -> Result<u64> {
     actor.caller.require_admin()?;
     let user = users::get(app, &actor.caller, user).await?;
-    let now = app.now();
-    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| users::end_sessions(tx, user.id, now).await)
-        .await
+    let (event, now) = (event.clone().about_user(user.id), app.now());
+    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+        tx.audit(event);
+        users::end_sessions(tx, user.id, now).await
+    })
+    .await
 }

@@ -3,12 +3,13 @@
 use super::guess::{self, Proof};
 use super::issue::{Beginning, Issued};
 use crate::app::App;
+use crate::domain::audit::{Action, Means};
 use crate::domain::caller::Origin;
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Password;
 use crate::domain::session::Dialect;
 use crate::domain::user::{LoginName, User};
-use crate::store::{self, Tx};
+use crate::store::{self, Account, Tx};
 
 /// What somebody types to sign in.
 pub struct SignIn {
@@ -27,11 +28,18 @@ pub struct SignIn {
 ///
 /// [`Error::WrongCredentials`], [`Error::TooMany`], or [`Error::Busy`] where no hashing is to be had.
 pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued> {
-    app.throttle().admit(origin.address, app.now())?;
+    let event = origin.event(Action::SignIn);
+    app.audit().note(&event, app.throttle().admit(origin.address))?;
     let account = store::users::account_by_login(&app.store().reads(), &input.login).await?;
+    let event = event.of(account.as_ref().map(|account| account.user.id));
+    app.audit().note(&event, begin(app, account, input, origin).await)
+}
+
+async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Origin) -> Result<Issued> {
     let Proof { account, replacement, attempt } =
         guess::check(app, &input.login, account, input.password, origin).await?;
     let beginning = Beginning::new(app, input.dialect, origin);
+    let event = origin.event(Action::SignIn).by(account.user.id, Means::Password).about(beginning.id());
     let begun = app
         .store()
         .write(async move |tx: &Tx<'_>| {
@@ -40,6 +48,7 @@ pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued
                 store::users::replace_hash(tx, user.id, old, new.as_str()).await?;
             }
             beginning.insert(tx, user.id).await?;
+            tx.audit(event);
             Ok((beginning, user))
         })
         .await;

@@ -5,10 +5,11 @@ use super::issue::{Beginning, Issued};
 use super::policy;
 use super::tokens::{Created, Draft};
 use crate::app::{App, Registration};
+use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
-use crate::domain::password::{Password, PasswordHash};
+use crate::domain::password::{NewPassword, Password, PasswordHash};
 use crate::domain::permission::Permissions;
 use crate::domain::session::Dialect;
 use crate::domain::user::{Bio, DisplayName, Email, JsonObject, Status, User, Username};
@@ -37,26 +38,34 @@ pub struct SignUp {
 /// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], [`Error::TooMany`], or a
 /// password that the policy refuses.
 pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
-    require_open(app)?;
-    let password = policy::check(input.password, input.email.as_ref(), input.username.as_ref(), "password")?;
-    let attempt = app.throttle().register(origin.address, app.now())?;
-    let hash = match app.gate().hash(password).await {
-        Ok(hash) => hash,
-        Err(error) => {
-            attempt.is_void();
-            return Err(error);
-        }
-    };
-    attempt.stands();
+    let event = origin.event(Action::SignUp);
+    app.audit().note(&event, register(app, input, origin).await)
+}
+
+async fn register(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
+    open(app)?;
+    let password = policy::check(input.password.clone(), input.email.as_ref(), input.username.as_ref(), "password")?;
+    let attempt = app.throttle().register(origin.address)?;
+    let registered = make(app, input, password, origin).await;
+    if registered.as_ref().is_err_and(Error::is_no_answer) {
+        attempt.withdraw();
+    }
+    registered
+}
+
+async fn make(app: &App, input: SignUp, password: NewPassword, origin: &Origin) -> Result<Issued> {
+    let hash = app.gate().hash(password).await?;
     let mut new = blank(app, input.email, input.username, Some(hash));
     new.name = input.name.map(|name| name.as_str().to_owned());
     new.bio = input.bio.map(|bio| bio.as_str().to_owned());
     let beginning = Beginning::new(app, input.dialect, origin);
+    let event = origin.event(Action::SignUp).by(new.id, Means::Nothing).about(beginning.id());
     let (beginning, user) = app
         .store()
         .write(async move |tx: &Tx<'_>| {
             let user = insert(tx, &new).await?;
             beginning.insert(tx, user.id).await?;
+            tx.audit(event);
             Ok((beginning, user))
         })
         .await?;
@@ -68,7 +77,11 @@ pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued
 /// # Errors
 ///
 /// [`Error::Forbidden`].
-pub fn require_open(app: &App) -> Result<()> {
+pub fn require_open(app: &App, origin: &Origin) -> Result<()> {
+    open(app).inspect_err(|_| app.audit().refused(origin.event(Action::SignUp).refused(Reason::RegistrationClosed)))
+}
+
+fn open(app: &App) -> Result<()> {
     match app.settings().registration {
         Registration::Open => Ok(()),
         Registration::Closed => Err(Error::Forbidden("registration is closed; ask an administrator")),
@@ -110,8 +123,22 @@ pub struct CreateUser {
 /// [`Error::Forbidden`] without administrator power, [`Error::Taken`], or a password that the
 /// policy refuses.
 pub async fn create_user(app: &App, actor: &Actor, input: CreateUser) -> Result<User> {
+    let event = actor.event(Action::UserCreated);
+    app.audit().note(&event, create(app, actor, &event, input).await)
+}
+
+async fn create(app: &App, actor: &Actor, event: &Event, input: CreateUser) -> Result<User> {
     let new = prepare(app, actor, input).await?;
-    credentials::write_as(app, actor, async move |tx: &Tx<'_>| insert(tx, &new).await).await
+    let event = created(event, &new);
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        tx.audit(event);
+        insert(tx, &new).await
+    })
+    .await
+}
+
+fn created(event: &Event, new: &NewUser) -> Event {
+    event.clone().about_user(new.id).with(if new.permissions.is_admin() { "admin" } else { "" })
 }
 
 /// Makes a user on an administrator's word, together with an API token of the user's own, which
@@ -121,10 +148,21 @@ pub async fn create_user(app: &App, actor: &Actor, input: CreateUser) -> Result<
 ///
 /// The same as of [`create_user`].
 pub async fn create_user_with_token(app: &App, actor: &Actor, input: CreateUser) -> Result<(User, Created)> {
+    let event = actor.event(Action::UserCreated);
+    app.audit().note(&event, create_with_token(app, actor, &event, input).await)
+}
+
+async fn create_with_token(app: &App, actor: &Actor, event: &Event, input: CreateUser) -> Result<(User, Created)> {
     let new = prepare(app, actor, input).await?;
     let draft = Draft::new(app, new.id)?;
-    credentials::write_as(app, actor, async move |tx: &Tx<'_>| Ok((insert(tx, &new).await?, draft.insert(tx).await?)))
-        .await
+    let events = [created(event, &new), event.also(Action::TokenCreated).about(draft.token.id).of(new.id)];
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        for event in events {
+            tx.audit(event);
+        }
+        Ok((insert(tx, &new).await?, draft.insert(tx).await?))
+    })
+    .await
 }
 
 pub(super) async fn prepare(app: &App, actor: &Actor, input: CreateUser) -> Result<NewUser> {

@@ -3,6 +3,7 @@
 use super::{credentials, users};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{TokenId, UserId};
@@ -41,6 +42,11 @@ pub struct Created {
 /// [`Error::Forbidden`] for another's or an admin token without administrator power,
 /// [`Error::NotFound`] where there is no such user.
 pub async fn create(app: &App, actor: &Actor, input: CreateToken) -> Result<Created> {
+    let event = actor.event(Action::TokenCreated).with(if input.admin { "admin" } else { "" });
+    app.audit().note(&event, make(app, actor, event.clone(), input).await)
+}
+
+async fn make(app: &App, actor: &Actor, event: Event, input: CreateToken) -> Result<Created> {
     let owner = owner(app, &actor.caller, input.user.as_ref()).await?;
     if input.admin && !actor.caller.is_admin() {
         return Err(Error::Forbidden("only an administrator makes tokens with administrator power"));
@@ -55,6 +61,7 @@ pub async fn create(app: &App, actor: &Actor, input: CreateToken) -> Result<Crea
     draft.token.expires_at = input.expires_at;
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         users::reread(tx.shared(), owner).await?;
+        tx.audit(event.about(draft.token.id).of(owner));
         draft.insert(tx).await
     })
     .await
@@ -138,11 +145,19 @@ pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<
 ///
 /// [`Error::NotFound`] where there is none that the caller may know of.
 pub async fn delete(app: &App, actor: &Actor, id: TokenId) -> Result<()> {
+    let event = actor.event(Action::TokenDeleted).about(id);
+    app.audit().note(&event, take_away(app, actor, event.clone(), id).await)
+}
+
+async fn take_away(app: &App, actor: &Actor, event: Event, id: TokenId) -> Result<()> {
     let token = store::tokens::find(&app.store().reads(), id).await?;
-    token.filter(|token| actor.caller.is_admin() || actor.caller.is(token.user_id)).ok_or(Error::NotFound)?;
-    let deleted =
-        credentials::write_as(app, actor, async move |tx: &Tx<'_>| store::tokens::delete(tx, id).await).await?;
-    if deleted { Ok(()) } else { Err(Error::NotFound) }
+    let token = token.filter(|token| actor.caller.is_admin() || actor.caller.is(token.user_id));
+    let owner = token.ok_or(Error::NotFound)?.user_id;
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        tx.audit(event.of(owner));
+        if store::tokens::delete(tx, id).await? { Ok(()) } else { Err(Error::NotFound) }
+    })
+    .await
 }
 
 /// The live tokens of a user in clear, where the operator wants them to be read back and the

@@ -3,6 +3,7 @@
 use super::{credentials, policy};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::audit::{Action, Event};
 use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
@@ -48,13 +49,20 @@ pub async fn list(app: &App, caller: &Caller, after: Option<UserId>, limit: i64)
 ///
 /// [`Error::NotFound`], or a password that the policy refuses.
 pub async fn set_password(app: &App, actor: &Actor, user: &UserRef, password: Password) -> Result<User> {
+    let event = actor.event(Action::PasswordChanged).about_named(user);
+    app.audit().note(&event, replace(app, actor, &event, user, password).await)
+}
+
+async fn replace(app: &App, actor: &Actor, event: &Event, user: &UserRef, password: Password) -> Result<User> {
     actor.caller.require_admin()?;
     let user = get(app, &actor.caller, user).await?;
+    let event = event.clone().about_user(user.id);
     let (email, username) = names(&user);
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+        tx.audit(event);
         replace_password(tx, user.id, hash.as_str(), now).await
     })
     .await
@@ -79,6 +87,7 @@ pub(super) async fn replace_password(tx: &Tx<'_>, id: UserId, hash: &str, now: T
 /// many there were.
 pub(super) async fn end_sessions(tx: &Tx<'_>, id: UserId, now: Timestamp) -> Result<u64> {
     store::users::raise_credential_version(tx, id).await?;
+    store::known_networks::delete_of_user(tx, id).await?;
     store::sessions::end_of_user(tx, id, now).await
 }
 
@@ -93,20 +102,40 @@ pub(super) async fn reread(reads: &Reads<'_>, id: UserId) -> Result<User> {
 ///
 /// [`Error::LastAdministrator`], or [`Error::NotFound`].
 pub async fn set_status(app: &App, actor: &Actor, user: &UserRef, status: Status) -> Result<User> {
+    let event = actor.event(setting(status)).about_named(user);
+    app.audit().note(&event, switch(app, actor, &event, user, status).await)
+}
+
+async fn switch(app: &App, actor: &Actor, event: &Event, user: &UserRef, status: Status) -> Result<User> {
     actor.caller.require_admin()?;
-    let (user, now) = (user.clone(), app.now());
+    let (user, event, now) = (user.clone(), event.clone(), app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let user = find(tx, &user).await?.ok_or(Error::NotFound)?;
-        change_status(tx, &user, status, now).await?;
+        change_status(tx, &user, status, &event, now).await?;
         reread(tx, user.id).await
     })
     .await
 }
 
-pub(super) async fn change_status(tx: &Tx<'_>, user: &User, status: Status, now: Timestamp) -> Result<()> {
+/// What making a user's status this is called.
+const fn setting(status: Status) -> Action {
+    match status {
+        Status::Active => Action::UserEnabled,
+        Status::Disabled => Action::UserDisabled,
+    }
+}
+
+pub(super) async fn change_status(
+    tx: &Tx<'_>,
+    user: &User,
+    status: Status,
+    event: &Event,
+    now: Timestamp,
+) -> Result<()> {
     if user.status == status {
         return Ok(());
     }
+    tx.audit(event.also(setting(status)).about_user(user.id));
     if status == Status::Disabled {
         keep_an_administrator(tx, user).await?;
         end_sessions(tx, user.id, now).await?;
@@ -148,6 +177,21 @@ pub async fn set_permission(
     permission: Permission,
     grant: Grant,
 ) -> Result<User> {
+    let action = match grant {
+        Grant::Give => Action::PermissionGranted,
+        Grant::Take => Action::PermissionTaken,
+    };
+    let event = actor.event(action).about_named(user).with(permission.as_str().to_owned());
+    app.audit().note(&event, settle(app, actor, event.clone(), user, (permission, grant)).await)
+}
+
+async fn settle(
+    app: &App,
+    actor: &Actor,
+    event: Event,
+    user: &UserRef,
+    (permission, grant): (Permission, Grant),
+) -> Result<User> {
     actor.caller.require_admin()?;
     let (user, now) = (user.clone(), app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
@@ -163,6 +207,7 @@ pub async fn set_permission(
             }
         };
         if changed {
+            tx.audit(event.about_user(user.id));
             store::users::update(tx, user.id, UserChange::Permissions(&permissions), now).await?;
         }
         reread(tx, user.id).await

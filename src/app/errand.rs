@@ -2,13 +2,14 @@
 
 use tokio::sync::mpsc;
 
+use crate::domain::caller::Origin;
 use crate::domain::user::Email;
 
 /// One piece of such work.
 #[derive(Debug)]
 pub enum Errand {
-    /// Somebody asked for a reset mail to this address; whether anybody has it is not known yet.
-    PasswordReset(Email),
+    /// Somebody asked for a reset mail to this address; whether anybody has it is not known yet. From where, is for the audit log.
+    PasswordReset(Email, Origin),
 }
 
 /// The errands that wait, in order.

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::{OpenError, Presence, data_dir};
 use crate::clock::Timestamp;
 use crate::config::{ClusterSecret, Database, Settings};
+use crate::domain::audit::{Action, Event};
 use crate::domain::error::{Error, Result};
 use crate::domain::token::Algorithm;
 use crate::store::key_file::{self, KEY_FILE};
@@ -89,9 +90,11 @@ impl KeySafe {
             return Ok(keys);
         }
         let key = SigningKey::generate(algorithm, now).map_err(OpenError::new)?;
+        let event = Event::by_server(Action::KeysRotated).with("algorithm");
         let replaced = self.replace(store, move |keys: KeyMaterial| {
             // Another node may have been first.
-            Ok(if keys.algorithm() == Some(algorithm) { keys } else { keys.with_signing_key(key) })
+            let is_done = keys.algorithm() == Some(algorithm);
+            Ok(if is_done { (keys, None) } else { (keys.with_signing_key(key), Some(event)) })
         });
         replaced.await.map_err(|error| OpenError::of_store(&error))
     }
@@ -126,14 +129,17 @@ impl KeySafe {
     pub(super) async fn replace(
         &self,
         store: &Store,
-        change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
+        change: impl FnOnce(KeyMaterial) -> Result<(KeyMaterial, Option<Event>)> + Clone + Send + 'static,
     ) -> Result<KeyMaterial> {
         match self {
             Self::File(file) => {
-                let keys = change(file.read()?)?;
+                let (keys, event) = change(file.read()?)?;
                 key_file::write(&file.path, &keys).map_err(|error| Error::Unavailable(error.to_string()))?;
-                let tell = async |tx: &Tx<'_>| {
+                let tell = async move |tx: &Tx<'_>| {
                     tx.record(Change::Keys);
+                    if let Some(event) = event {
+                        tx.audit(event);
+                    }
                     Ok(())
                 };
                 store.write(tell).await?;
@@ -143,9 +149,12 @@ impl KeySafe {
                 let secret = secret.clone();
                 let replaced = async move |tx: &Tx<'_>| {
                     let sealed = store::meta::find(tx, store::meta::KEYS).await?;
-                    let keys = change(opened(sealed.as_deref(), &secret)?)?;
+                    let (keys, event) = change(opened(sealed.as_deref(), &secret)?)?;
                     store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await?;
                     tx.record(Change::Keys);
+                    if let Some(event) = event {
+                        tx.audit(event);
+                    }
                     Ok(keys)
                 };
                 store.write(replaced).await
@@ -157,7 +166,7 @@ impl KeySafe {
 impl KeySafe {
     /// Seals the keys under another secret. Nobody is told: who has the old one goes on with what it
     /// has read.
-    pub(super) async fn reseal(&self, store: &Store, secret: ClusterSecret) -> Result<()> {
+    pub(super) async fn reseal(&self, store: &Store, event: Event, secret: ClusterSecret) -> Result<()> {
         let Self::Row(old) = self else {
             return Err(Error::Forbidden("the keys are in a file of their own, under no secret"));
         };
@@ -165,6 +174,7 @@ impl KeySafe {
         let resealed = async move |tx: &Tx<'_>| {
             let sealed = store::meta::find(tx, store::meta::KEYS).await?;
             let keys = opened(sealed.as_deref(), &old)?;
+            tx.audit(event);
             store::meta::set(tx, store::meta::KEYS, &sealed_text(&keys, &secret)?).await
         };
         store.write(resealed).await

@@ -1,6 +1,7 @@
 //! Everything that lives as long as the process: store, keys, guard, gate, mailer, clock and
 //! settings, in one handle that is cheap to clone. Decides nothing.
 
+mod audit;
 mod data_dir;
 mod database;
 mod errand;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
+pub use self::audit::Refusals;
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
 use self::keys::{KeySafe, Stamp};
@@ -22,6 +24,7 @@ use crate::clock::watch::{Verdict, Watch};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 pub use crate::config::{ClusterSecret, Registration, SuperUser};
+use crate::domain::audit::Event;
 use crate::domain::error::{Error, Result};
 use crate::domain::password::Cost;
 use crate::domain::session::Lifetimes;
@@ -81,6 +84,7 @@ struct Inner {
     gate: HashGate,
     mailer: Mailer,
     errands: mpsc::Sender<Errand>,
+    refusals: Refusals,
 }
 
 impl App {
@@ -120,7 +124,7 @@ impl App {
                 longest.access,
             ))
         });
-        let throttle = Arc::new(throttle::open(&settings, &store, safe.is_shared()).await?);
+        let throttle = Arc::new(throttle::open(&settings, &store, clock.clone(), safe.is_shared()).await?);
         let guard = Guard::new(store.clone(), keyring.clone(), Arc::clone(caches), Arc::clone(&throttle));
         guard.follow().await.map_err(|error| OpenError::of_store(&error))?;
         // What was rotated before the feed was followed was told to nobody here.
@@ -131,6 +135,7 @@ impl App {
             Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
+        let refusals = Refusals::new(clock.clone());
         let inner = Inner {
             settings,
             public_url,
@@ -146,6 +151,7 @@ impl App {
             gate,
             mailer,
             errands,
+            refusals,
         };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
@@ -237,7 +243,7 @@ impl App {
     /// What `change` returns, or that the keys cannot be kept.
     pub(crate) async fn replace_keys(
         &self,
-        change: impl FnOnce(KeyMaterial) -> Result<KeyMaterial> + Clone + Send + 'static,
+        change: impl FnOnce(KeyMaterial) -> Result<(KeyMaterial, Option<Event>)> + Clone + Send + 'static,
     ) -> Result<KeyMaterial> {
         let _alone = self.0.safe.lock()?;
         let keys = self.0.safe.replace(&self.0.store, change).await?;
@@ -250,8 +256,8 @@ impl App {
     /// # Errors
     ///
     /// [`Error::Forbidden`] where they are in no database, or that they cannot be kept.
-    pub(crate) async fn reseal_keys(&self, secret: ClusterSecret) -> Result<()> {
-        self.0.safe.reseal(&self.0.store, secret).await
+    pub(crate) async fn reseal_keys(&self, event: Event, secret: ClusterSecret) -> Result<()> {
+        self.0.safe.reseal(&self.0.store, event, secret).await
     }
 
     fn use_keys(&self, keys: &KeyMaterial) -> Result<()> {
@@ -269,7 +275,9 @@ impl App {
         &self.0.throttle
     }
 
-    pub(crate) fn gate(&self) -> &HashGate {
+    /// Where passwords are hashed.
+    #[must_use]
+    pub fn gate(&self) -> &HashGate {
         &self.0.gate
     }
 
@@ -284,6 +292,12 @@ impl App {
     /// [`Error::Busy`] where too much of it waits already.
     pub(crate) fn leave(&self, errand: Errand) -> Result<()> {
         self.0.errands.try_send(errand).map_err(|_| Error::Busy(Duration::from_secs(1)))
+    }
+
+    /// Where refusals are noted, for the audit log.
+    #[must_use]
+    pub fn audit(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     /// Whether the store answers and its schema is up.

@@ -3,6 +3,7 @@
 //! decides nothing about users, tokens or projects.
 
 mod arguments;
+mod audit;
 mod config;
 mod keys;
 mod message;
@@ -63,6 +64,9 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         }
         Command::Keys { command } => {
             operator::run(load(&global)?, output, async |operator| keys::run(operator, command).await)
+        }
+        Command::Audit { command } => {
+            operator::run(load(&global)?, output, async |operator| audit::run(operator, command).await)
         }
         Command::Project { command } => {
             operator::run(load(&global)?, output, async |operator| project::run(operator, command).await)

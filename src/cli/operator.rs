@@ -3,7 +3,7 @@
 
 use super::message::{Failure, Subject, about};
 use super::output::Output;
-use crate::actions::users;
+use crate::actions::{audit, users};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::{LogFormat, Settings};
@@ -38,7 +38,17 @@ pub(super) fn run(
     runtime.block_on(async {
         let public_url = settings.effective_public_url();
         let (app, _) = App::open(settings, public_url, Clock::System, Presence::Required).await?;
-        command(&Operator { app, actor: Actor::operator(), output }).await
+        let operator = Operator { app, actor: Actor::operator(), output };
+        let done = command(&operator).await;
+        // Nobody does that later here. Where both fail, the command's own failure says more.
+        let noted = audit::write_refusals(&operator.app).await;
+        match (done, noted) {
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(failure), _) => Err(failure),
+            (Ok(()), Err(error)) => {
+                Err(Failure::Refused(format!("what was refused cannot be written into the audit log: {error}")))
+            }
+        }
     })
 }
 

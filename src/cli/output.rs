@@ -88,6 +88,18 @@ pub(super) fn document(value: &impl Serialize) -> Result<(), Failure> {
     bytes(format!("{}\n", shown_json(&text)).as_bytes())
 }
 
+/// Prints a JSON document a line.
+pub(super) fn json_lines(values: &[impl Serialize]) -> Result<(), Failure> {
+    let mut text = String::new();
+    for value in values {
+        let line = serde_json::to_string(value)
+            .map_err(|error| Failure::Refused(format!("the result cannot be written as JSON: {error}")))?;
+        text += &shown_json(&line);
+        text.push('\n');
+    }
+    bytes(text.as_bytes())
+}
+
 /// Says something to people beside the result, on standard error.
 pub(super) fn remark(text: &str) {
     // A remark that cannot be written is no reason to fail.

@@ -194,6 +194,7 @@ const KEYS: &[Key] = {
         key("throttle.mails_per_hour", Integer, "3", "Reset and verification mails to one address."),
         key("throttle.mail_requests_per_hour", Integer, "30", "Requests for such mails from one network, to whatever addresses."),
         key("throttle.exempt", List, "", "Networks that are not limited, such as those of servers that ask with their own clients' tokens. An account's limits hold there, too."),
+        key("audit.retention", Text, "365d", "How long rows of the audit log are kept; `0s`: for ever."),
         unset("tls.certificate_file", Text, "The certificate chain as PEM. With `tls.key_file` the server speaks HTTPS itself."),
         unset("tls.key_file", Text, "The certificate's private key as PEM."),
         key("cache.memory_mib", Integer, "128", "Memory for the caches of users, tokens and projects, in MiB."),

@@ -23,7 +23,8 @@ use reader::Reader;
 pub use database::{ClusterSecret, Database, Encryption, Postgres};
 pub use keys::{Key, Kind, keys};
 pub use sections::{
-    Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls, Tokens,
+    Audit, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls,
+    Tokens,
 };
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
@@ -94,6 +95,8 @@ pub struct Settings {
     pub http: Http,
     /// How often somebody may fail.
     pub throttle: Throttle,
+    /// The audit log.
+    pub audit: Audit,
     /// HTTPS, where the server speaks it itself.
     pub tls: Option<Tls>,
     /// The caches.
@@ -148,6 +151,7 @@ impl Settings {
             mail: Mail::read(reader),
             http: Http::read(reader),
             throttle: Throttle::read(reader),
+            audit: Audit::read(reader),
             tls: Tls::read(reader),
             cache: Cache::read(reader),
             feed: Feed::read(reader),

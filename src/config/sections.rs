@@ -213,6 +213,20 @@ impl Http {
     }
 }
 
+/// The audit log.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// How long its rows are kept; none where for ever.
+    pub retention: Option<Duration>,
+}
+
+impl Audit {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let retention = reader.duration("audit.retention", Duration::ZERO..=DAY.saturating_mul(36_600));
+        Self { retention: Some(retention).filter(|retention| !retention.is_zero()) }
+    }
+}
+
 /// What the server needs to speak HTTPS itself.
 #[derive(Clone, Debug)]
 pub struct Tls {

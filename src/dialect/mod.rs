@@ -6,11 +6,10 @@ pub mod iron;
 pub mod rest;
 pub mod x_access_token;
 
-use crate::app::App;
 use crate::http::mount::Mount;
 
 /// Every dialect.
 #[must_use]
-pub fn all(app: &App) -> Vec<Mount> {
-    vec![iron::mount(app), rest::mount(app), x_access_token::mount(app), argon::mount(app)]
+pub fn all() -> Vec<Mount> {
+    vec![iron::mount(), rest::mount(), x_access_token::mount(), argon::mount()]
 }

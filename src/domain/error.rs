@@ -78,6 +78,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says nothing of what was asked: the server could not decide.
+    #[must_use]
+    pub const fn is_no_answer(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::Internal(_))
+    }
+
     /// One fault of one field.
     #[must_use]
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {

@@ -17,14 +17,23 @@ fn assemble(now: Timestamp, entropy: [u8; 8]) -> [u8; ID_BYTES] {
     bytes
 }
 
+/// Bytes in lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    // Writing to a String cannot fail.
+    let _ = write_hex(bytes, &mut text);
+    text
+}
+
 fn write_hex(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     bytes.iter().try_for_each(|byte| {
-        out.write_char(hex(byte >> 4))?;
-        out.write_char(hex(byte & 15))
+        out.write_char(digit_of(byte >> 4))?;
+        out.write_char(digit_of(byte & 15))
     })
 }
 
-fn hex(half: u8) -> char {
+fn digit_of(half: u8) -> char {
     char::from(b"0123456789abcdef"[usize::from(half & 15)])
 }
 
@@ -96,8 +105,8 @@ fn write_uuid(bytes: &[u8; ID_BYTES]) -> String {
         if matches!(position, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push(hex(byte >> 4));
-        text.push(hex(byte & 15));
+        text.push(digit_of(byte >> 4));
+        text.push(digit_of(byte & 15));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! What things are. No I/O, no framework: values, their rules and the names of what can go wrong.
 
+pub mod audit;
 pub mod caller;
 pub mod common_passwords;
 pub mod error;

@@ -78,6 +78,12 @@ impl Network {
         Self { base, bits }
     }
 
+    /// Its first address.
+    #[must_use]
+    pub const fn base(self) -> IpAddr {
+        self.base
+    }
+
     /// Whether an address lies in it.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {

@@ -77,6 +77,23 @@ pub struct Project {
     pub created_at: Timestamp,
 }
 
+impl Project {
+    /// The names of the fields in which it differs from another state of its own, separated by commas.
+    #[must_use]
+    pub fn fields_that_differ(&self, before: &Self) -> String {
+        let fields = [
+            ("name", self.name != before.name),
+            ("type", self.kind != before.kind),
+            ("partner", self.partner != before.partner),
+            ("status", self.status != before.status),
+            ("counters", self.counters != before.counters || self.hourly_time != before.hourly_time),
+            ("flags", self.flags != before.flags),
+        ];
+        let differing = fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name);
+        differing.collect::<Vec<_>>().join(",")
+    }
+}
+
 /// The numbers that iron clients keep with a project. None is negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

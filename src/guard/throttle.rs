@@ -3,6 +3,7 @@
 //! it is known better, so that nobody gets more guesses by asking at once. One set of counters serves all
 //! dialects.
 
+mod attempt;
 mod shared;
 mod table;
 
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
+pub(crate) use self::attempt::Attempt;
 use self::shared::Tally;
 pub(crate) use self::shared::{SharedKey, Untold};
 use self::table::Table;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::limits::{Limits, Rate};
@@ -24,28 +26,47 @@ use crate::secret::random;
 
 /// How many keys of a kind are known at a time: 1 MiB at 16 bytes each, taken as it is used.
 const CELLS: usize = 65_536;
+/// The tables' time begins here, so that none of its moments is zero.
+const BEGINNING: Duration = Duration::from_hours(24);
 /// A site is so many networks.
 const SITE_FACTOR: u32 = 10;
 /// A token that is not known counts once in this time, however often a client that was not told of its end
 /// shows it.
 const SAME_TOKEN: Duration = Duration::from_mins(10);
 
-/// What is counted.
+/// What is counted. Its number is part of keys in the database: never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    AccountNetwork,
-    Network,
-    Site,
-    Account,
-    Registration,
-    Mail,
-    MailRequest,
+    /// Failed sign-ins for an account from a network.
+    AccountNetwork = 0,
+    /// Failures from a network.
+    Network = 1,
+    /// Failures from an IPv6 site.
+    Site = 2,
+    /// Failed sign-ins for an account from everywhere.
+    Account = 3,
+    /// Registrations from a network.
+    Registration = 4,
+    /// Mails to an address.
+    Mail = 5,
+    /// Requests for mails from a network.
+    MailRequest = 6,
+    /// Registrations from an IPv6 site.
+    SiteRegistration = 7,
+    /// Requests for mails from an IPv6 site.
+    SiteMailRequest = 8,
 }
+
+/// What is counted for a network, and the same for its site.
+type OfNetwork = (Kind, Kind);
+
+const FAILURES: OfNetwork = (Kind::Network, Kind::Site);
 
 /// Limits failures; one for the whole process.
 pub(crate) struct Throttle(Option<Box<Counters>>);
 
 struct Counters {
+    clock: Clock,
     key: hmac::Key,
     exempt: Vec<Network>,
     account_networks: Table,
@@ -55,6 +76,8 @@ struct Counters {
     registrations: Table,
     mails: Table,
     mail_requests: Table,
+    site_registrations: Table,
+    site_mail_requests: Table,
     unknown_tokens: Table,
     tally: Option<Tally>,
 }
@@ -94,21 +117,14 @@ impl From<Refusal> for Error {
     }
 }
 
-/// An attempt that counts as failed unless it is said to be none. Dropped without a word, it stays one:
-/// whoever goes away before the answer has guessed all the same.
-pub(crate) struct Attempt<'t> {
-    counters: Option<&'t Counters>,
-    taken: Vec<(Kind, u64)>,
-    now: Timestamp,
-}
-
 impl Throttle {
     /// With these limits.
-    pub(crate) fn new(limits: Limits, shared: Option<SharedKey>) -> Self {
+    pub(crate) fn new(limits: Limits, clock: Clock, shared: Option<SharedKey>) -> Self {
         let tally = shared.is_some().then(Tally::default);
         let key = shared.map_or_else(random::<32>, SharedKey::into_bytes);
         let small = CELLS / 4;
         Self(Some(Box::new(Counters {
+            clock,
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             account_networks: Table::new(limits.account_network, CELLS),
             networks: Table::new(limits.network, CELLS),
@@ -117,6 +133,8 @@ impl Throttle {
             registrations: Table::new(limits.registrations, small),
             mails: Table::new(limits.mails, small),
             mail_requests: Table::new(limits.mail_requests, small),
+            site_registrations: Table::new(limits.registrations.times(SITE_FACTOR), small),
+            site_mail_requests: Table::new(limits.mail_requests.times(SITE_FACTOR), small),
             unknown_tokens: Table::new(Rate::once_in(SAME_TOKEN), small),
             exempt: limits.exempt,
             tally,
@@ -138,11 +156,10 @@ impl Throttle {
         account: Account<'_>,
         familiarity: Familiarity,
         address: Option<IpAddr>,
-        now: Timestamp,
     ) -> Result<Attempt<'_>, Refusal> {
-        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted(now)) };
-        let mut attempt = Attempt { counters: Some(counters), taken: Vec::with_capacity(4), now };
-        for (kind, key) in counters.network_keys(address) {
+        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted()) };
+        let mut attempt = Attempt { counters: Some(counters), taken: Vec::with_capacity(4) };
+        for (kind, key) in counters.network_keys(FAILURES, address) {
             attempt.take(kind, key).map_err(Refusal::OfNetwork)?;
         }
         let Some(name) = account.name() else { return Ok(attempt) };
@@ -163,10 +180,10 @@ impl Throttle {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub(crate) fn admit(&self, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
+    pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<()> {
         let Some(counters) = self.0.as_deref() else { return Ok(()) };
-        for (kind, key) in counters.network_keys(address) {
-            let wait = counters.table(kind).wait(key, now);
+        for (kind, key) in counters.network_keys(FAILURES, address) {
+            let wait = counters.table(kind).wait(key, counters.now());
             if !wait.is_zero() {
                 return Err(Error::TooMany(wait));
             }
@@ -175,21 +192,21 @@ impl Throttle {
     }
 
     /// Something failed that was tried from an address.
-    pub(crate) fn failed(&self, address: Option<IpAddr>, now: Timestamp) {
+    pub(crate) fn failed(&self, address: Option<IpAddr>) {
         let Some(counters) = self.0.as_deref() else { return };
-        for (kind, key) in counters.network_keys(address) {
-            counters.table(kind).add(key, now);
+        for (kind, key) in counters.network_keys(FAILURES, address) {
+            counters.table(kind).add(key, counters.now());
             counters.note(kind, key);
         }
     }
 
     /// A token was looked up, by its hash, and is not known. The same one from the same network counts once
     /// in a while.
-    pub(crate) fn failed_to_find(&self, token: &[u8; 32], address: Option<IpAddr>, now: Timestamp) {
+    pub(crate) fn failed_to_find(&self, token: &[u8; 32], address: Option<IpAddr>) {
         let (Some(counters), Some(client)) = (self.0.as_deref(), address) else { return };
         let network = Network::of_client(client).to_bytes();
-        if counters.unknown_tokens.take(counters.hash(Kind::Network, &[token, &network]), now).is_ok() {
-            self.failed(address, now);
+        if counters.unknown_tokens.take(counters.hash(Kind::Network, &[token, &network]), counters.now()).is_ok() {
+            self.failed(address);
         }
     }
 
@@ -198,8 +215,8 @@ impl Throttle {
     /// # Errors
     ///
     /// [`Error::TooMany`].
-    pub(crate) fn register(&self, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>> {
-        self.one(Kind::Registration, address, now)
+    pub(crate) fn register(&self, address: Option<IpAddr>) -> Result<Attempt<'_>> {
+        self.count_network((Kind::Registration, Kind::SiteRegistration), address)
     }
 
     /// Counts a request for a mail, from a network and to an address.
@@ -207,21 +224,30 @@ impl Throttle {
     /// # Errors
     ///
     /// [`Error::TooMany`], where neither is counted.
-    pub(crate) fn mail(&self, to: &Email, address: Option<IpAddr>, now: Timestamp) -> Result<()> {
-        let mut attempt = self.one(Kind::MailRequest, address, now)?;
+    pub(crate) fn mail(&self, to: &Email, address: Option<IpAddr>) -> Result<Attempt<'_>> {
+        let mut attempt = self.count_network((Kind::MailRequest, Kind::SiteMailRequest), address)?;
         if let Some(counters) = attempt.counters {
             let key = counters.hash(Kind::Mail, &[to.canonical().as_bytes()]);
             attempt.take(Kind::Mail, key).map_err(Error::TooMany)?;
         }
-        attempt.stands();
-        Ok(())
+        Ok(attempt)
     }
 
-    fn one(&self, kind: Kind, address: Option<IpAddr>, now: Timestamp) -> Result<Attempt<'_>> {
-        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted(now)) };
-        let mut attempt = Attempt { counters: Some(counters), taken: Vec::new(), now };
-        if let Some(network) = counters.limited_network(address) {
-            let key = counters.hash(kind, &[&network.to_bytes()]);
+    /// Begins to ask who or what there is; to be withdrawn where it is found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooMany`].
+    pub(crate) fn look_up(&self, address: Option<IpAddr>) -> Result<Attempt<'_>> {
+        let nobody = Account::Unknown(&LoginName::Nobody);
+        self.guess(nobody, Familiarity::Unasked, address).map_err(Error::from)
+    }
+
+    /// Counts something from a network.
+    fn count_network(&self, kinds: OfNetwork, address: Option<IpAddr>) -> Result<Attempt<'_>> {
+        let Some(counters) = self.0.as_deref() else { return Ok(Attempt::uncounted()) };
+        let mut attempt = Attempt { counters: Some(counters), taken: Vec::new() };
+        for (kind, key) in counters.network_keys(kinds, address) {
             attempt.take(kind, key).map_err(Error::TooMany)?;
         }
         Ok(attempt)
@@ -229,7 +255,18 @@ impl Throttle {
 
     /// What other nodes have to be told of; empty where there are none.
     pub(crate) fn untold(&self) -> Vec<Untold> {
-        self.0.as_deref().and_then(|counters| counters.tally.as_ref()).map(Tally::take).unwrap_or_default()
+        self.tally().map(Tally::take).unwrap_or_default()
+    }
+
+    /// Keeps what other nodes could not be told of.
+    pub(crate) fn put_back(&self, untold: &[Untold]) {
+        if let Some(tally) = self.tally() {
+            tally.put_back(untold);
+        }
+    }
+
+    fn tally(&self) -> Option<&Tally> {
+        self.0.as_deref().and_then(|counters| counters.tally.as_ref())
     }
 
     /// How much later one more failure of a kind is forgotten, and within what time all are.
@@ -237,10 +274,12 @@ impl Throttle {
         self.0.as_deref().map(|counters| counters.table(kind).rate())
     }
 
-    /// Learns how long until what all nodes counted under a key is forgotten.
-    pub(crate) fn learn(&self, kind: Kind, key: u64, due: Duration, now: Timestamp) {
-        if let Some(counters) = self.0.as_deref() {
-            counters.table(kind).raise(key, due, now);
+    /// Learns how long it takes until what all nodes counted under a key is forgotten.
+    pub(crate) fn learn(&self, kind: Kind, key: u64, due: Duration) {
+        let Some(counters) = self.0.as_deref() else { return };
+        let learn = || counters.table(kind).raise(key, due, counters.now());
+        if let Some(tally) = &counters.tally {
+            tally.unless_cleared(kind, key, learn);
         }
     }
 }
@@ -259,6 +298,12 @@ impl Account<'_> {
 }
 
 impl Counters {
+    /// By the time that passes: whatever the clock is set to, nobody waits longer, nor is anybody forgiven
+    /// sooner.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(0).plus(BEGINNING + self.clock.passed())
+    }
+
     const fn table(&self, kind: Kind) -> &Table {
         match kind {
             Kind::AccountNetwork => &self.account_networks,
@@ -268,6 +313,8 @@ impl Counters {
             Kind::Registration => &self.registrations,
             Kind::Mail => &self.mails,
             Kind::MailRequest => &self.mail_requests,
+            Kind::SiteRegistration => &self.site_registrations,
+            Kind::SiteMailRequest => &self.site_mail_requests,
         }
     }
 
@@ -290,82 +337,16 @@ impl Counters {
         Some(Network::of_client(address))
     }
 
-    fn network_keys(&self, address: Option<IpAddr>) -> impl Iterator<Item = (Kind, u64)> {
+    fn network_keys(&self, kinds: OfNetwork, address: Option<IpAddr>) -> impl Iterator<Item = (Kind, u64)> {
         let network = self.limited_network(address);
         let site = network.and(address).and_then(Network::of_site);
-        let network = network.map(|network| (Kind::Network, self.hash(Kind::Network, &[&network.to_bytes()])));
-        let site = site.map(|site| (Kind::Site, self.hash(Kind::Site, &[&site.to_bytes()])));
-        network.into_iter().chain(site)
+        let key = |kind: Kind, network: Network| (kind, self.hash(kind, &[&network.to_bytes()]));
+        network.map(|network| key(kinds.0, network)).into_iter().chain(site.map(|site| key(kinds.1, site)))
     }
 
     fn note(&self, kind: Kind, key: u64) {
         if let Some(tally) = &self.tally {
             tally.failed(kind, key);
-        }
-    }
-}
-
-impl Attempt<'_> {
-    const fn uncounted(now: Timestamp) -> Self {
-        Self { counters: None, taken: Vec::new(), now }
-    }
-
-    /// Counts under one more key; where that may not be, under none.
-    fn take(&mut self, kind: Kind, key: u64) -> Result<(), Duration> {
-        let Some(counters) = self.counters else { return Ok(()) };
-        match counters.table(kind).take(key, self.now) {
-            Ok(()) => {
-                self.taken.push((kind, key));
-                Ok(())
-            }
-            Err(wait) => {
-                self.give_back();
-                Err(wait)
-            }
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(counters) = self.counters {
-            for (kind, key) in self.taken.drain(..) {
-                counters.table(kind).give_back(key, self.now);
-            }
-        }
-    }
-
-    /// It was no failure, nor a success: the server could not decide.
-    pub(crate) fn is_void(mut self) {
-        self.give_back();
-    }
-
-    /// The password was right: no failure, and what was mistyped before it from the same network is
-    /// forgotten.
-    pub(crate) fn succeeded(mut self) {
-        let Some(counters) = self.counters else { return };
-        for (kind, key) in &self.taken {
-            if *kind == Kind::AccountNetwork {
-                counters.table(*kind).clear(*key, self.now);
-                if let Some(tally) = &counters.tally {
-                    tally.cleared(*kind, *key);
-                }
-            }
-        }
-        self.taken.retain(|(kind, _)| *kind != Kind::AccountNetwork);
-        self.give_back();
-    }
-
-    /// It counts.
-    pub(crate) fn stands(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if let Some(counters) = self.counters {
-            for (kind, key) in self.taken.drain(..) {
-                counters.note(kind, key);
-            }
         }
     }
 }

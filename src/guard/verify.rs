@@ -141,10 +141,10 @@ impl Guard {
     async fn api_token(&self, hash: TokenHash, address: Option<IpAddr>, now: Timestamp) -> Result<Caller> {
         let load = || async {
             // Only what is not in memory can be a guess.
-            self.throttle.admit(address, now)?;
+            self.throttle.admit(address)?;
             let found = store::tokens::find_by_hash(&self.store.reads(), hash).await?;
             if found.is_none() {
-                self.throttle.failed_to_find(&hash, address, now);
+                self.throttle.failed_to_find(&hash, address);
             }
             Ok(found)
         };
@@ -175,6 +175,10 @@ impl Guard {
         }
         let hash = self.keyring.api_token_hash(token);
         if !known.contains(&hash) {
+            // People chose these, and somebody may guess them; what is of this server's forms is mistyped.
+            if !is_of_our_forms(token) {
+                self.throttle.failed_to_find(&hash, address);
+            }
             return Err(Error::Unauthenticated(Unauthenticated::Malformed));
         }
         self.api_token(hash, address, now).await
@@ -251,4 +255,10 @@ impl Guard {
         let load = || async { store::projects::find_access(&self.store.reads(), id).await };
         self.caches.projects.get_or_load(id, load).await
     }
+}
+
+/// An API or refresh token, or an access token by other keys or for other servers.
+fn is_of_our_forms(token: &str) -> bool {
+    let is_signed = token.starts_with("ey") && token.bytes().filter(|byte| *byte == b'.').count() == 2;
+    is_signed || token.starts_with("dwt_") || token.starts_with("dwr_")
 }

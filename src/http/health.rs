@@ -1,23 +1,23 @@
 //! The two questions that a supervisor asks, and the answers on paths that no dialect owns.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::json;
 
 use super::answer;
+use super::mount::Routes;
 use super::problem::problem;
 use super::request_log::FailureCause;
 use crate::app::App;
 
 /// `/healthz`: the process answers; `/readyz`: the store does too.
-pub fn router(app: &App) -> Router {
-    Router::new()
-        .route("/healthz", get(async || answer::json(StatusCode::OK, &json!({"status": "alive"}))))
-        .route("/readyz", get(readyz).with_state(app.clone()))
-        .method_not_allowed_fallback(wrong_method)
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::default()
+        .get("/healthz", async || answer::json(StatusCode::OK, &json!({"status": "alive"})))
+        .get("/readyz", readyz)
+        .otherwise(wrong_method)
 }
 
 /// The answer to a method that one of these paths does not take.

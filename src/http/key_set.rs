@@ -1,7 +1,6 @@
 //! The keys that access tokens are verified with elsewhere (RFC 7517), on the one path that is meant
 //! for everybody: it may be kept, and read by pages of every origin. Belongs to no dialect.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
@@ -9,13 +8,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 
 use super::health;
+use super::mount::Routes;
 use super::problem::problem;
 use super::request_log::FailureCause;
+use crate::actions::keys::{self, MAX_AGE};
 use crate::app::App;
-use crate::guard::jwk::MAX_AGE;
 
 /// Where verifiers look for it.
 pub const PATH: &str = "/.well-known/jwks.json";
@@ -26,18 +25,20 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/jwk-set+js
 const EVERYBODY: HeaderValue = HeaderValue::from_static("*");
 
 /// The route.
-pub fn router(app: &App) -> Router {
-    let keys = get(async |State(app): State<App>, headers: HeaderMap| key_set(&app, &headers));
-    Router::new().route(PATH, keys.with_state(app.clone())).method_not_allowed_fallback(health::wrong_method)
+#[must_use]
+pub fn routes() -> Routes {
+    let answer = async |State(app): State<App>, headers: HeaderMap| key_set(&app, &headers);
+    Routes::default().get(PATH, answer).otherwise(health::wrong_method)
 }
 
 fn key_set(app: &App, headers: &HeaderMap) -> Response {
-    if !app.guard().trusts_keys() {
-        // Others would believe for minutes what this server itself does not.
-        let answer = problem(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "the keys cannot be read");
-        return FailureCause("the keys that were rotated cannot be read".to_owned()).attach(answer);
-    }
-    let keys = app.keyring().key_set();
+    let keys = match keys::published(app) {
+        Ok(keys) => keys,
+        Err(error) => {
+            let answer = problem(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "the keys cannot be read");
+            return FailureCause(error.to_string()).attach(answer);
+        }
+    };
     let named: [(HeaderName, String); 2] =
         [(ETAG, keys.tag.clone()), (CACHE_CONTROL, format!("public, max-age={}", MAX_AGE.as_secs()))];
     let open = [(ACCESS_CONTROL_ALLOW_ORIGIN, EVERYBODY)];

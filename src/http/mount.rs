@@ -1,4 +1,5 @@
-//! What a dialect gives the server: its routes, and how it speaks where it has none.
+//! What a dialect gives the server: its routes, with a list of them, and how it speaks where it has
+//! none.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -6,9 +7,11 @@ use std::pin::Pin;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::handler::Handler as RouteHandler;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
 
 use super::origin;
 use crate::app::App;
@@ -19,7 +22,7 @@ pub struct Mount {
     /// Which one.
     pub dialect: Dialect,
     /// Its routes, below its prefix.
-    pub router: Router,
+    pub routes: Routes,
     /// Those of its routes that are asked all the time.
     pub shortcuts: &'static [Shortcut],
     /// Whether a path below its prefix is its own, with or without a route.
@@ -28,6 +31,89 @@ pub struct Mount {
     pub not_found: fn(&Method) -> Response,
     /// The answer where a handler panicked; the text is for the log.
     pub broken: fn(String) -> Response,
+}
+
+/// One route: what the table of who may do what has a line for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// The template of its path.
+    pub path: String,
+}
+
+/// Routes, and a list of them: a router does not tell what it knows. Whatever is served is put
+/// together by this, so that no route is forgotten where each has to be looked at.
+#[derive(Default)]
+pub struct Routes {
+    router: Router<App>,
+    list: Vec<Route>,
+    slash_is_nothing: bool,
+}
+
+impl Routes {
+    /// Routes whose paths are the same with a slash at their end.
+    #[must_use]
+    pub fn with_or_without_slash() -> Self {
+        Self { slash_is_nothing: true, ..Self::default() }
+    }
+
+    /// Adds a route by GET.
+    #[must_use]
+    pub fn get<H: RouteHandler<T, App>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Method::GET, path, routing::get(handler))
+    }
+
+    /// Adds a route by POST.
+    #[must_use]
+    pub fn post<H: RouteHandler<T, App>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Method::POST, path, routing::post(handler))
+    }
+
+    /// Adds a route by PUT.
+    #[must_use]
+    pub fn put<H: RouteHandler<T, App>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Method::PUT, path, routing::put(handler))
+    }
+
+    /// Adds a route by PATCH.
+    #[must_use]
+    pub fn patch<H: RouteHandler<T, App>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Method::PATCH, path, routing::patch(handler))
+    }
+
+    /// Adds a route by DELETE.
+    #[must_use]
+    pub fn delete<H: RouteHandler<T, App>, T: 'static>(self, path: &str, handler: H) -> Self {
+        self.add(Method::DELETE, path, routing::delete(handler))
+    }
+
+    fn add(mut self, method: Method, path: &str, handler: MethodRouter<App>) -> Self {
+        if self.slash_is_nothing {
+            self.router = self.router.route(&format!("{path}/"), handler.clone());
+        }
+        self.router = self.router.route(path, handler);
+        self.list.push(Route { method, path: path.to_owned() });
+        self
+    }
+
+    /// Says what answers a method that a path does not take, once all routes are there.
+    #[must_use]
+    pub fn otherwise<H: RouteHandler<T, App>, T: 'static>(mut self, handler: H) -> Self {
+        self.router = self.router.method_not_allowed_fallback(handler);
+        self
+    }
+
+    /// The list of them.
+    #[must_use]
+    pub fn list(&self) -> &[Route] {
+        &self.list
+    }
+
+    /// What answers them.
+    pub fn into_router(self, app: &App) -> Router {
+        self.router.with_state(app.clone())
+    }
 }
 
 /// An answer that is being made.
@@ -63,7 +149,7 @@ impl Head {
     /// The client's address.
     #[must_use]
     pub fn client(&self, app: &App) -> Option<IpAddr> {
-        origin::client(app, self.peer?, &self.parts.headers)
+        Some(origin::client(app, self.peer?, &self.parts.headers))
     }
 
     fn of(request: Request) -> Self {

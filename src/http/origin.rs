@@ -47,10 +47,10 @@ fn warn_of_an_unnamed_proxy(app: &App, parts: &Parts) {
     }
 }
 
-/// The client's address.
+/// The address of the client that sent the request with this head.
 #[must_use]
 pub fn address(app: &App, parts: &Parts) -> Option<IpAddr> {
-    client(app, peer(parts)?, &parts.headers)
+    Some(client(app, peer(parts)?, &parts.headers))
 }
 
 /// The address at the other end of the connection.
@@ -61,8 +61,8 @@ pub(super) fn peer(parts: &Parts) -> Option<IpAddr> {
 /// The client's address, where `peer` is at the other end of the connection. One of IPv4 in IPv6's
 /// clothes is IPv4, so that it counts as one client.
 #[must_use]
-pub fn client(app: &App, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-    Some(behind(&app.settings().http.trusted_proxies, peer.to_canonical(), headers))
+pub fn client(app: &App, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    behind(&app.settings().http.trusted_proxies, peer.to_canonical(), headers)
 }
 
 /// Goes back from hop to hop for as long as a trusted proxy vouches for the next one. Where that is

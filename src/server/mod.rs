@@ -20,10 +20,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{failures, first_admin, housekeeping, keys, recovery};
+use crate::actions::{audit, failures, first_admin, housekeeping, keys, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::http::mount::Route;
 use crate::telemetry;
 
 /// How long between two sweeps of what is over, and between two batches of one.
@@ -95,6 +96,7 @@ impl Running {
             tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
             tokio::spawn(keys::follow(app.clone(), stopped.clone())),
             tokio::spawn(failures::share(app.clone(), stopped.clone())),
+            tokio::spawn(audit::keep(app.clone(), stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
         Ok(Self { app, address, listening, stop, workers })
@@ -112,6 +114,12 @@ impl Running {
         &self.app
     }
 
+    /// Every route that it serves.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        routes::list(&self.app)
+    }
+
     /// Takes no more connections, answers what is in flight, and ends.
     ///
     /// # Errors
@@ -123,6 +131,8 @@ impl Running {
         for worker in self.workers {
             worker.await.context("a worker failed")?;
         }
+        // What the others did last is part of it.
+        audit::finish(&self.app).await;
         ended
     }
 }

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::dialect;
 use crate::http::body::BodyLimits;
 use crate::http::linger::linger;
+use crate::http::mount::{Mount, Route, Routes};
 use crate::http::request_log::RequestLog;
 use crate::http::{cors, headers, health, key_set};
 
@@ -28,22 +29,42 @@ struct Owner {
 
 /// All that the server answers: the routes, and the shortcuts to some of them.
 pub(super) fn front(app: &App) -> anyhow::Result<Front> {
-    let mut router = health::router(app).merge(key_set::router(app));
+    let mut router = Router::new();
+    for routes in of_no_dialect() {
+        router = router.merge(routes.into_router(app));
+    }
     let (mut owners, mut shortcuts) = (Vec::new(), Shortcuts::default());
-    for mount in dialect::all(app) {
-        let settings = app.settings().dialect(mount.dialect);
-        if !settings.enabled {
-            continue;
-        }
-        let prefix = settings.prefix.as_str().to_owned();
+    for (prefix, mount) in mounts(app) {
         shortcuts.add(&mount, &prefix);
-        let mounted = mount.router.layer(panics(mount.broken));
+        let mounted = mount.routes.into_router(app).layer(panics(mount.broken));
         router = if prefix.is_empty() { router.merge(mounted) } else { router.nest(&prefix, mounted) };
         owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
     }
     let owners: Arc<[Owner]> = owners.into();
     let router = router.fallback(async move |method: Method, uri: Uri| nothing_here(&owners, &method, uri.path()));
     Ok(Front::new(app.clone(), around(router, app)?, shortcuts))
+}
+
+/// What is served beside the dialects.
+fn of_no_dialect() -> [Routes; 2] {
+    [health::routes(), key_set::routes()]
+}
+
+/// The dialects that are switched on, each with its prefix.
+fn mounts(app: &App) -> impl Iterator<Item = (String, Mount)> {
+    let settings = |mount: Mount| (app.settings().dialect(mount.dialect), mount);
+    let enabled = dialect::all().into_iter().map(settings).filter(|(settings, _)| settings.enabled);
+    enabled.map(|(settings, mount)| (settings.prefix.as_str().to_owned(), mount))
+}
+
+/// Every route that is served, with its prefix.
+pub(super) fn list(app: &App) -> Vec<Route> {
+    let mut list: Vec<_> = of_no_dialect().iter().flat_map(|routes| routes.list().to_vec()).collect();
+    for (prefix, mount) in mounts(app) {
+        let prefixed = |route: &Route| Route { method: route.method.clone(), path: format!("{prefix}{}", route.path) };
+        list.extend(mount.routes.list().iter().map(prefixed));
+    }
+    list
 }
 
 /// How a dialect says that a handler panicked.

@@ -63,7 +63,7 @@ async fn insert_one(tx: &Tx<'_>, row: &Row) -> Result<()> {
             tokens::insert(tx, &new).await
         }
         Row::Project(project) => projects::insert(tx, project).await,
-        Row::Share(project, user) => shares::insert(tx, *project, *user).await,
+        Row::Share(project, user) => shares::insert(tx, *project, *user).await.map(drop),
         Row::Session(session) => sessions::insert(tx, session).await,
         Row::EndedSession(session, at) => {
             sessions::insert(tx, session).await?;

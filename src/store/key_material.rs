@@ -1,8 +1,6 @@
 //! The server's secret keys as bytes: made, extended, written as one text and read back. Does not
 //! know where the text is kept, nor what the keys are used for. Wiped when dropped.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
@@ -17,6 +15,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
+use crate::domain::id::hex;
 use crate::domain::token::Algorithm;
 use crate::secret::{random, same};
 
@@ -277,14 +276,6 @@ struct Format {
 /// SHA-256 of the content exactly as written, in hex.
 fn checksum(content: &str) -> String {
     hex(digest(&SHA256, content.as_bytes()).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 mod moment {

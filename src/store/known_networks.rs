@@ -12,6 +12,7 @@ statements! {
         values ($1, $2, $3) on conflict (user_id, network) do update set at = excluded.at
         where known_networks.at < $4";
     FIND: (UserId, Vec<u8>) -> (Timestamp,) = "select at from known_networks where user_id = $1 and network = $2";
+    DELETE_OF_USER: (UserId) -> () = "delete from known_networks where user_id = $1";
     SWEEP: (Timestamp) -> () = "delete from known_networks where (user_id, network) in (
         select user_id, network from known_networks where at < $1 order by at limit 500)";
 }
@@ -25,6 +26,11 @@ pub(crate) async fn note(tx: &Tx<'_>, user: UserId, network: Network, at: Timest
 /// When a user last signed in from a network, as far as it was noted.
 pub(crate) async fn find(reads: &Reads<'_>, user: UserId, network: Network) -> Result<Option<Timestamp>> {
     Ok(reads.first(&FIND, (user, &network.to_bytes())).await?.map(|(at,)| at))
+}
+
+/// Forgets where a user signed in from: whoever did may not have been the user.
+pub(crate) async fn delete_of_user(tx: &Tx<'_>, user: UserId) -> Result<()> {
+    tx.execute(&DELETE_OF_USER, (user,)).await.map(drop)
 }
 
 /// Forgets some that were noted before `before`, at most [`super::SWEPT_AT_ONCE`]; how many there were.

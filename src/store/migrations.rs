@@ -1,11 +1,10 @@
 //! The schema's history: the same steps for both engines, with their checksums kept. An engine's
 //! own file runs them; a schema that this version could not live with is refused.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 
 use super::OpenError;
+use crate::domain::id::hex;
 
 /// One step, in the words of each engine.
 pub(super) struct Migration {
@@ -36,6 +35,7 @@ migrations! {
     2 "0002_partial_indexes" runs with 1,
     3 "0003_side_by_side" runs with 1,
     4 "0004_throttle" runs with 1,
+    5 "0005_audit_log" runs with 1,
 }
 
 /// A step that a database went through, as its journal has it.
@@ -93,11 +93,7 @@ fn newer(version: i64) -> OpenError {
 
 /// SHA-256 of a step's words, in hex.
 pub(super) fn checksum(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(digest::digest(&digest::SHA256, text.as_bytes()).as_ref())
 }
 
 #[cfg(test)]
@@ -117,7 +113,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_done_in_order() {
         let left = pending(&history(&[])[..1], |step| step.sqlite).unwrap();
-        assert_eq!(left.iter().map(|step| step.version).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(left.iter().map(|step| step.version).collect::<Vec<_>>(), [2, 3, 4, 5]);
         assert!(pending(&history(&[]), |step| step.sqlite).unwrap().is_empty());
     }
 

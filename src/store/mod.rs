@@ -31,7 +31,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use self::audit::AuditEvent;
+pub use self::audit::{Entry, Filter, Order, Position, Record, Whose};
 pub use self::changes::{Change, News};
 pub use self::mail_secrets::{MailSecret, Purpose};
 use self::postgres::{Lock, Postgres, There};
@@ -246,7 +246,16 @@ pub struct Tx<'t> {
     reads: Reads<'t>,
     shared: Reads<'t>,
     unheld: Reads<'t>,
-    changes: Mutex<Vec<Change>>,
+    noted: Mutex<Noted>,
+}
+
+/// What a transaction's last statements write down.
+#[derive(Default)]
+struct Noted {
+    /// For the feed, each once.
+    changes: Vec<Change>,
+    /// For the audit log.
+    events: Vec<Entry>,
 }
 
 impl<'t> Deref for Tx<'t> {
@@ -260,17 +269,12 @@ impl<'t> Deref for Tx<'t> {
 impl<'t> Tx<'t> {
     fn on_sqlite(here: Here<'t>) -> Self {
         let reads = Reads(Place::Sqlite(here));
-        Self { reads, shared: reads, unheld: reads, changes: Mutex::default() }
+        Self { reads, shared: reads, unheld: reads, noted: Mutex::default() }
     }
 
     fn on_postgres(transaction: &'t postgres::Transaction<'t>) -> Self {
         let held = |lock| Reads(Place::Postgres(There::Within(transaction, lock)));
-        Self {
-            reads: held(Lock::Update),
-            shared: held(Lock::Share),
-            unheld: held(Lock::None),
-            changes: Mutex::default(),
-        }
+        Self { reads: held(Lock::Update), shared: held(Lock::Share), unheld: held(Lock::None), noted: Mutex::default() }
     }
 
     /// For what the transaction depends on and does not change: others may depend on it beside it.
@@ -292,15 +296,23 @@ impl<'t> Tx<'t> {
 
     /// Notes what other nodes' and this node's caches have to forget once this is committed.
     pub(crate) fn record(&self, change: Change) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.note(|noted| noted.changes.push(change));
     }
 
-    /// Each change once.
-    fn into_changes(self) -> Vec<Change> {
-        let mut changes = self.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Notes what the audit log has to say of this once it is committed; it says nothing otherwise.
+    pub(crate) fn audit(&self, event: impl Into<Entry>) {
+        self.note(|noted| noted.events.push(event.into()));
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Noted)) {
+        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn into_noted(self) -> Noted {
+        let mut noted = self.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut seen = HashSet::new();
-        changes.retain(|change| seen.insert(*change));
-        changes
+        noted.changes.retain(|change| seen.insert(*change));
+        noted
     }
 }
 

@@ -29,14 +29,16 @@ pub(crate) async fn list_members(
     reads.all(&MEMBERS, (project,)).await
 }
 
-pub(crate) async fn insert(tx: &Tx<'_>, project: ProjectId, user: UserId) -> Result<()> {
-    tx.execute(&INSERT, (project, user)).await?;
+/// Shares a project with a user; false where it was already.
+pub(crate) async fn insert(tx: &Tx<'_>, project: ProjectId, user: UserId) -> Result<bool> {
+    let inserted = tx.execute(&INSERT, (project, user)).await?;
     tx.record(Change::Project(project));
-    Ok(())
+    Ok(inserted > 0)
 }
 
-pub(crate) async fn delete(tx: &Tx<'_>, project: ProjectId, user: UserId) -> Result<()> {
-    tx.execute(&DELETE, (project, user)).await?;
+/// Takes that back; false where it was not shared with them.
+pub(crate) async fn delete(tx: &Tx<'_>, project: ProjectId, user: UserId) -> Result<bool> {
+    let deleted = tx.execute(&DELETE, (project, user)).await?;
     tx.record(Change::Project(project));
-    Ok(())
+    Ok(deleted > 0)
 }

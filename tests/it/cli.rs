@@ -1,6 +1,7 @@
 //! The command line as operators and scripts see it: the real program on a data directory of its
 //! own, with its output, its messages and its exit codes.
 
+mod audit;
 mod program;
 
 use serde_json::{Value, json};

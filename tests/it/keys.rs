@@ -7,7 +7,6 @@ mod verifier;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use doorward::actions::housekeeping;
 use doorward::actions::keys::{self, Rotation};
 use doorward::domain::caller::Actor;
 use reqwest::StatusCode;
@@ -52,9 +51,4 @@ async fn access(server: &Server) -> String {
 /// What `doorward keys rotate` does, in this process.
 async fn rotate(server: &Server, rotation: Rotation) {
     keys::rotate(server.app(), &Actor::operator(), rotation).await.unwrap();
-}
-
-/// What a server does by itself once a minute.
-async fn sweep(server: &Server) {
-    while housekeeping::sweep(server.app()).await.unwrap() {}
 }

@@ -4,6 +4,8 @@
 
 mod across;
 mod argon;
+mod attacks;
+mod audit;
 mod cli;
 mod crash;
 mod faults;

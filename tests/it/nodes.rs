@@ -1,6 +1,7 @@
 //! Several real servers on one PostgreSQL: what one of them does, all of them know.
 
 mod access;
+mod chain;
 mod endings;
 mod failover;
 mod failures;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+pub(crate) use self::recovery::all_mails;
 use crate::harness::{ADMIN_TOKEN, Server, answer, token_in};
 
 /// The paths of the dialect. All of them take POST and nothing else.

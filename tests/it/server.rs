@@ -6,7 +6,7 @@ mod malformed;
 mod oddities;
 mod shortcuts;
 mod tls;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 

@@ -118,8 +118,8 @@ async fn an_older_generation_ends_the_session_at_any_time() {
 
 /// How many reuses were recorded, each with its user and address.
 fn audited(server: &Server) -> i64 {
-    let count = "select count(*) from audit_events join users on users.id = user_id
-        where action = 'session.reuse_detected' and email = 'ann@example.com' and address = '127.0.0.1'";
+    let count = "select count(*) from audit_log join users on users.id = user_id
+        where action = 'session.refresh_reused' and email = 'ann@example.com' and address = '127.0.0.1'";
     server.database().value(count).parse().unwrap()
 }
 

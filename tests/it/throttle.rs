@@ -1,5 +1,5 @@
-//! How often somebody may fail: rows 9 to 12 of the faults that other products shipped, and what else is
-//! counted. The servers believe what 127.0.0.1 says of a client's address, so that a test can come from
+//! How often somebody may fail: rows 9 to 12 of docs/security.md (#faults-that-other-products-shipped), and
+//! what else is counted. The servers believe what 127.0.0.1 says of a client's address, so that a test can come from
 //! many networks.
 
 mod guesses;
@@ -9,8 +9,9 @@ mod others;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::harness::dialect::{DIALECTS, Dialect};
 use crate::harness::{ADMIN_TOKEN, PASSWORD, Server, answer};
 
 /// Behind a proxy that is trusted.
@@ -23,7 +24,12 @@ const WRONG: &str = "not the pass phrase";
 
 /// A server behind a proxy, with a user who has an email, a username and a password.
 async fn with_ann() -> Server {
-    let server = Server::start_with(BEHIND_A_PROXY).await;
+    with_ann_and("").await
+}
+
+/// The same with these settings.
+async fn with_ann_and(settings: &str) -> Server {
+    let server = Server::start_with(&format!("{BEHIND_A_PROXY}{settings}")).await;
     server.register("ann@example.com").await;
     let body = json!({"username": "bob the builder", "password": PASSWORD});
     let (status, body) = server.post_json("/api/auth/register", &body).await;
@@ -37,48 +43,14 @@ async fn with_ann() -> Server {
     server
 }
 
-/// One way to sign in: a dialect, and how it is told who signs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Iron,
-    Rest,
-    XAccessToken,
-    Argon,
-}
-
-const WAYS: [Way; 4] = [Way::Iron, Way::Rest, Way::XAccessToken, Way::Argon];
-
-impl Way {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Iron => "/1/authentication",
-            Self::Rest => "/auth/login",
-            Self::XAccessToken => "/users/login",
-            Self::Argon => "/api/auth/login",
-        }
-    }
-
-    fn body(self, login: &str, password: &str) -> Value {
-        match self {
-            Self::Argon => json!({"username": login, "password": password}),
-            _ => json!({"email": login, "password": password}),
-        }
-    }
-
+impl Dialect {
+    /// A login from this address.
     fn request(self, server: &Server, from: &str, login: &str, password: &str) -> RequestBuilder {
-        server.post(self.path()).header("X-Forwarded-For", from).json(&self.body(login, password))
+        server.post(self.login_path()).header("X-Forwarded-For", from).json(&self.credentials(login, password))
     }
 
-    async fn sign_in(self, server: &Server, from: &str, login: &str, password: &str) -> StatusCode {
+    async fn sign_in_from(self, server: &Server, from: &str, login: &str, password: &str) -> StatusCode {
         self.request(server, from, login, password).send().await.unwrap().status()
-    }
-
-    /// What a wrong password is answered.
-    const fn refusal(self) -> StatusCode {
-        match self {
-            Self::Iron => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNAUTHORIZED,
-        }
     }
 }
 
@@ -86,11 +58,11 @@ impl Way {
 async fn guesses(server: &Server, from: &str, login: &str, count: usize) -> usize {
     let mut looked_at = 0;
     for guess in 0..count {
-        let way = WAYS[guess % WAYS.len()];
-        match way.sign_in(server, from, login, WRONG).await {
+        let dialect = DIALECTS[guess % DIALECTS.len()];
+        match dialect.sign_in_from(server, from, login, WRONG).await {
             StatusCode::TOO_MANY_REQUESTS => {}
             status => {
-                assert_eq!(status, way.refusal(), "{way:?}");
+                assert_eq!(status, dialect.wrong_credentials(), "{dialect:?}");
                 looked_at += 1;
             }
         }

@@ -1,6 +1,7 @@
 //! What may be typed: commands, arguments and flags, with the help that is shown for them. A
 //! password or token is never an argument: other users of a machine can read those.
 
+mod audit;
 mod keys;
 mod migrate;
 mod project;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(super) use self::audit::{AuditCommand, ListAudit, Outcome};
 pub(super) use self::keys::KeysCommand;
 pub(super) use self::migrate::MigrateArguments;
 pub(super) use self::project::{ProjectCommand, ShareWith};
@@ -101,6 +103,11 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// What was done and refused
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Move the store to another database; the server has to be stopped
     Migrate(MigrateArguments),

@@ -14,6 +14,7 @@ use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::actions::sign_up::{self, SignUp, sign_up};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
@@ -38,7 +39,7 @@ pub(super) async fn state(app: App, head: Head) -> Answer {
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Argon, request).await?;
-    sign_up::require_open(&app)?;
+    sign_up::require_open(&app, &exchange.origin)?;
     let (username, password) = username_and_password(&exchange)?;
     if username.is_empty() || password.expose_secret().is_empty() {
         return Err(Failure::username_and_password_required());
@@ -75,7 +76,7 @@ fn read_password(typed: &Secret) -> Result<Password, Error> {
 pub(super) async fn profile(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Argon, request).await?;
     let actor = actor(&app, &exchange.parts).await?;
-    actor.caller.may_change_in(Dialect::Argon)?;
+    app.audit().note(&actor.event(Action::UsernameChanged), actor.caller.may_change_in(Dialect::Argon))?;
     let input = profile_change(&exchange)?;
     let profile = change_profile(&app, &actor, input, Dialect::Argon)
         .await

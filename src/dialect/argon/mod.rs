@@ -4,16 +4,13 @@
 mod handlers;
 mod wire;
 
-use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 
 use self::wire::Failure;
-use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
 
 /// Who is asking: what clients want to know before anything else.
 const STATE: Shortcut = Shortcut {
@@ -23,10 +20,10 @@ const STATE: Shortcut = Shortcut {
 };
 
 /// The dialect with its routes.
-pub(super) fn mount(app: &App) -> Mount {
+pub(super) fn mount() -> Mount {
     Mount {
         dialect: Dialect::Argon,
-        router: router(app),
+        routes: routes(),
         shortcuts: &[STATE],
         owns: |path| lies_below(path, "/api"),
         not_found,
@@ -34,16 +31,15 @@ pub(super) fn mount(app: &App) -> Mount {
     }
 }
 
-fn router(app: &App) -> Router {
-    Router::new()
-        .route(STATE.path, get(STATE.handler()))
-        .route("/api/auth/register", post(handlers::register))
-        .route("/api/auth/login", post(handlers::login))
-        .route("/api/auth/profile", put(handlers::profile))
-        .route("/api/auth/logout", post(handlers::logout))
-        .route("/api/system", get(handlers::system))
-        .method_not_allowed_fallback(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
-        .with_state(app.clone())
+fn routes() -> Routes {
+    Routes::default()
+        .get(STATE.path, STATE.handler())
+        .post("/api/auth/register", handlers::register)
+        .post("/api/auth/login", handlers::login)
+        .put("/api/auth/profile", handlers::profile)
+        .post("/api/auth/logout", handlers::logout)
+        .get("/api/system", handlers::system)
+        .otherwise(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
 }
 
 fn not_found(_: &Method) -> Response {

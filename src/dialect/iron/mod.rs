@@ -9,18 +9,15 @@ mod tokens;
 mod users;
 mod wire;
 
-use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch};
 
 use self::failure::{FailedDeletion, Failure};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::request::Page;
-use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
 
 /// The hottest path of all.
 const CHECK: Shortcut = Shortcut {
@@ -30,10 +27,10 @@ const CHECK: Shortcut = Shortcut {
 };
 
 /// The dialect with its routes.
-pub(super) fn mount(app: &App) -> Mount {
+pub(super) fn mount() -> Mount {
     Mount {
         dialect: Dialect::Iron,
-        router: router(app),
+        routes: routes(),
         shortcuts: &[CHECK],
         owns: |path| lies_below(path, "/1"),
         not_found,
@@ -41,25 +38,28 @@ pub(super) fn mount(app: &App) -> Mount {
     }
 }
 
-fn router(app: &App) -> Router {
-    let paths: [(&str, MethodRouter<App>); 10] = [
-        (CHECK.path, get(CHECK.handler()).post(authentication::login)),
-        ("/1/tokens", get(tokens::list).post(tokens::create)),
-        ("/1/tokens/{token}", delete(tokens::delete)),
-        ("/1/users", get(users::list).post(users::create)),
-        ("/1/users/{user}", get(users::get).patch(users::update).delete(users::delete)),
-        ("/1/projects", get(projects::list).post(projects::create)),
-        ("/1/projects/{project}", get(projects::get).patch(projects::update).delete(projects::delete)),
-        ("/1/projects/{project}/share", get(sharing::members).patch(sharing::share)),
-        ("/1/projects/{project}/unshare", patch(sharing::unshare)),
-        ("/1/clusters", get(projects::clusters)),
-    ];
-    let mut router = Router::new();
-    for (path, methods) in paths {
-        // A slash at the end is the same path.
-        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
-    }
-    router.method_not_allowed_fallback(method_not_allowed).with_state(app.clone())
+fn routes() -> Routes {
+    Routes::with_or_without_slash()
+        .get(CHECK.path, CHECK.handler())
+        .post(CHECK.path, authentication::login)
+        .get("/1/tokens", tokens::list)
+        .post("/1/tokens", tokens::create)
+        .delete("/1/tokens/{token}", tokens::delete)
+        .get("/1/users", users::list)
+        .post("/1/users", users::create)
+        .get("/1/users/{user}", users::get)
+        .patch("/1/users/{user}", users::update)
+        .delete("/1/users/{user}", users::delete)
+        .get("/1/projects", projects::list)
+        .post("/1/projects", projects::create)
+        .get("/1/projects/{project}", projects::get)
+        .patch("/1/projects/{project}", projects::update)
+        .delete("/1/projects/{project}", projects::delete)
+        .get("/1/projects/{project}/share", sharing::members)
+        .patch("/1/projects/{project}/share", sharing::share)
+        .patch("/1/projects/{project}/unshare", sharing::unshare)
+        .get("/1/clusters", projects::clusters)
+        .otherwise(method_not_allowed)
 }
 
 async fn method_not_allowed(method: Method) -> Response {

@@ -11,6 +11,7 @@ use super::tokens::parse_moment;
 use super::wire::{self, ProjectList};
 use crate::actions::projects::{self, ProjectAdministration, UpdateProject};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::error::Result;
 use crate::domain::id::ProjectId;
 use crate::domain::project::{ProjectFlags, ProjectName, parse_label};
@@ -47,7 +48,9 @@ pub(super) async fn update(State(app): State<App>, named: Named, request: Reques
     let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
     let actor = actor(&app, &exchange.parts).await?;
     // Whether there is such a project comes before what is wrong with the body.
-    let id = projects::get(&app, &actor.caller, named.project()?).await?.project.id;
+    let id = named.project()?;
+    let attempt = actor.event(Action::ProjectUpdated).about(id);
+    app.audit().note(&attempt, projects::get(&app, &actor.caller, id).await)?;
     let mut form = exchange.json_form()?;
     let name = form.optional("name", ProjectName::parse);
     // From others these are not even read.

@@ -10,6 +10,7 @@ use super::request::{Named, actor, caller, user_ref};
 use super::wire::{self, MemberList};
 use crate::actions::projects::{self, Sharing};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::error::{Error, Result};
 use crate::domain::session::Dialect;
 use crate::domain::user::UserRef;
@@ -31,7 +32,9 @@ async fn set_sharing(app: &App, named: &Named, request: Request, sharing: Sharin
     let exchange = Exchange::read(app, Dialect::Iron, request).await?;
     let actor = actor(app, &exchange.parts).await?;
     // Whether there is such a project comes before what is wrong with the body.
-    let id = projects::get(app, &actor.caller, named.project()?).await?.project.id;
+    let id = named.project()?;
+    let action = if sharing == Sharing::Share { Action::ProjectShared } else { Action::ProjectUnshared };
+    app.audit().note(&actor.event(action).about(id), projects::get(app, &actor.caller, id).await)?;
     let users = users(&exchange.json_value()?)?;
     let shared = projects::set_sharing(app, &actor, id, users, sharing).await?;
     Ok(wire::project(&shared, Some("success")))

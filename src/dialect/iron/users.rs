@@ -11,6 +11,7 @@ use crate::actions::account::{self, Administration, UpdateUser};
 use crate::actions::sign_up::{self, CreateUser, InitialPassword};
 use crate::actions::{tokens, users};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::caller::Caller;
 use crate::domain::error::Result;
 use crate::domain::id::UserId;
@@ -24,7 +25,7 @@ use crate::http::form::Form;
 pub(super) async fn create(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
     let actor = actor(&app, &exchange.parts).await?;
-    actor.caller.require_admin()?;
+    app.audit().note(&actor.event(Action::UserCreated), actor.caller.require_admin())?;
     let mut form = exchange.json_form()?;
     let email = form.required("email", Email::parse);
     let password = form.password("password");
@@ -82,7 +83,8 @@ pub(super) async fn update(State(app): State<App>, named: Named, request: Reques
     let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
     let actor = actor(&app, &exchange.parts).await?;
     // Whose account is not to be known is not to be known by the faults of a body either.
-    let user = users::get(&app, &actor.caller, &named.user()).await?;
+    let user = users::get(&app, &actor.caller, &named.user()).await;
+    let user = app.audit().note(&actor.event(Action::UserUpdated), user)?;
     let mut form = exchange.json_form()?;
     let input = UpdateUser {
         email: form.optional("email", Email::parse),
@@ -99,7 +101,8 @@ pub(super) async fn update(State(app): State<App>, named: Named, request: Reques
 pub(super) async fn delete(State(app): State<App>, named: Named, request: Request) -> Result<Response, FailedDeletion> {
     let exchange = Exchange::read(&app, Dialect::Iron, request).await?;
     let actor = actor(&app, &exchange.parts).await?;
-    let user = users::get(&app, &actor.caller, &named.user()).await?;
+    let user = users::get(&app, &actor.caller, &named.user()).await;
+    let user = app.audit().note(&actor.event(Action::UserDeleted), user)?;
     let mut form = exchange.optional_json_form()?;
     let current_password = form.optional_password("current_password");
     form.finish(())?;

@@ -16,6 +16,7 @@ use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::actions::sign_up::{self, SignUp, sign_up};
 use crate::app::App;
+use crate::domain::audit::Action;
 use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::password::Password;
@@ -37,7 +38,7 @@ pub(super) async fn welcome(app: App, head: Head) -> Answer {
 
 pub(super) async fn register(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
-    sign_up::require_open(&app)?;
+    sign_up::require_open(&app, &exchange.origin)?;
     let mut form = exchange.any_form()?;
     let name = form.required("name", DisplayName::parse);
     let bio = form.optional("bio", Bio::parse);
@@ -78,8 +79,9 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
-    let token = refresh_token(&Exchange::read(&app, Dialect::Rest, request).await?)?;
-    let ended = sessions::sign_out_by_refresh_token(&app, token.expose_secret()).await;
+    let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
+    let token = refresh_token(&exchange)?;
+    let ended = sessions::sign_out_by_refresh_token(&app, token.expose_secret(), &exchange.origin).await;
     ended.map_err(|error| Failure::worded(error, Wording::Logout))?;
     Ok(message("You have been logged out."))
 }
@@ -118,7 +120,7 @@ pub(super) async fn reset_password(State(app): State<App>, request: Request) -> 
 pub(super) async fn send_verification_email(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let actor = actor(&app, &exchange).await?;
-    actor.caller.may_change_in(Dialect::Rest)?;
+    may_change(&app, &actor, Action::VerificationRequested)?;
     recovery::send_verification(&app, &actor).await?;
     Ok(message("A mail with a link is on its way."))
 }
@@ -126,7 +128,7 @@ pub(super) async fn send_verification_email(State(app): State<App>, request: Req
 pub(super) async fn verify_email(State(app): State<App>, request: Request) -> Answer {
     let exchange = Exchange::read(&app, Dialect::Rest, request).await?;
     let actor = actor(&app, &exchange).await?;
-    actor.caller.may_change_in(Dialect::Rest)?;
+    may_change(&app, &actor, Action::EmailVerified)?;
     recovery::verify_email(&app, &actor, query_token(&exchange)?.expose_secret()).await?;
     Ok(message("The address is verified."))
 }
@@ -137,6 +139,10 @@ fn query_token(exchange: &Exchange) -> Result<Secret, Error> {
     let token = form.optional("token", |text| Ok(Secret::from(text)));
     form.finish(())?;
     token.ok_or(Error::BadToken)
+}
+
+fn may_change(app: &App, actor: &Actor, action: Action) -> Result<(), Error> {
+    app.audit().note(&actor.event(action), actor.caller.may_change_in(Dialect::Rest))
 }
 
 async fn actor(app: &App, exchange: &Exchange) -> Result<Actor, Error> {

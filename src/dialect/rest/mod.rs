@@ -3,16 +3,13 @@
 mod handlers;
 mod wire;
 
-use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 
 use self::wire::Failure;
-use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::http::mount::{Handler, Mount, Shortcut, answering, lies_below};
+use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
 
 /// Who is asking: what clients want to know before anything else.
 const WELCOME: Shortcut = Shortcut {
@@ -29,10 +26,10 @@ const REFRESH: Shortcut = Shortcut {
 };
 
 /// The dialect with its routes.
-pub(super) fn mount(app: &App) -> Mount {
+pub(super) fn mount() -> Mount {
     Mount {
         dialect: Dialect::Rest,
-        router: router(app),
+        routes: routes(),
         shortcuts: &[WELCOME, REFRESH],
         owns: |path| lies_below(path, "/auth"),
         not_found,
@@ -40,21 +37,20 @@ pub(super) fn mount(app: &App) -> Mount {
     }
 }
 
-fn router(app: &App) -> Router {
-    Router::new()
-        .route(WELCOME.path, post(WELCOME.handler()))
-        .route("/auth/register", post(handlers::register))
-        .route("/auth/login", post(handlers::login))
-        .route("/auth/logout", post(handlers::logout))
-        .route(REFRESH.path, post(REFRESH.handler()))
-        .route("/auth/forgot-password", post(handlers::forgot_password))
-        .route("/auth/reset-password", post(handlers::reset_password))
-        .route("/auth/send-verification-email", post(handlers::send_verification_email))
-        .route("/auth/verify-email", post(handlers::verify_email))
-        .method_not_allowed_fallback(async || {
+fn routes() -> Routes {
+    Routes::default()
+        .post(WELCOME.path, WELCOME.handler())
+        .post("/auth/register", handlers::register)
+        .post("/auth/login", handlers::login)
+        .post("/auth/logout", handlers::logout)
+        .post(REFRESH.path, REFRESH.handler())
+        .post("/auth/forgot-password", handlers::forgot_password)
+        .post("/auth/reset-password", handlers::reset_password)
+        .post("/auth/send-verification-email", handlers::send_verification_email)
+        .post("/auth/verify-email", handlers::verify_email)
+        .otherwise(async || {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method; see Allow")
         })
-        .with_state(app.clone())
 }
 
 fn not_found(_: &Method) -> Response {

@@ -49,10 +49,31 @@ impl Tally {
         self.change(kind, key, |entry| *entry = (0, true));
     }
 
+    /// Does this, unless what was counted under a key is forgotten and others were not told yet: what they
+    /// answered is of before it, then.
+    pub(super) fn unless_cleared(&self, kind: Kind, key: u64, learn: impl FnOnce()) {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entries.get(&(kind, key)).is_some_and(|(_, is_cleared)| *is_cleared) {
+            learn();
+        }
+    }
+
     fn change(&self, kind: Kind, key: u64, change: impl FnOnce(&mut (u32, bool))) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() < MOST || entries.contains_key(&(kind, key)) {
             change(entries.entry((kind, key)).or_default());
+        }
+    }
+
+    pub(super) fn put_back(&self, untold: &[Untold]) {
+        for untold in untold {
+            self.change(untold.kind, untold.key, |(failures, is_cleared)| {
+                // What was cleared meanwhile was cleared after these.
+                if !*is_cleared {
+                    *failures = failures.saturating_add(untold.failures);
+                    *is_cleared = untold.is_cleared;
+                }
+            });
         }
     }
 
@@ -81,6 +102,19 @@ mod tests {
         tally.cleared(Kind::AccountNetwork, 3);
         tally.failed(Kind::AccountNetwork, 3);
         assert_eq!(tally.take(), [untold(Kind::AccountNetwork, 3, 1, true)]);
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_the_next_time() {
+        let tally = Tally::default();
+        tally.failed(Kind::Network, 1);
+        let untold = tally.take();
+        tally.failed(Kind::Network, 1);
+        tally.put_back(&untold);
+        assert_eq!(tally.take()[0].failures, 2);
+        tally.cleared(Kind::Network, 1);
+        tally.put_back(&untold);
+        assert_eq!(tally.take()[0], Untold { failures: 0, is_cleared: true, ..untold[0] });
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Desk {
         let transaction = Transaction::new(link);
         let tx = Tx::on_postgres(&transaction);
         let is_good = job.run(&tx, Keep::ForAnotherRun).await;
-        let changes = tx.into_changes();
+        let noted = tx.into_noted();
         let failure = transaction.failure();
         if !is_good || failure.is_some() {
             let left = Left::by(&transaction.roll_back().await);
@@ -135,9 +135,9 @@ impl Desk {
                 }
             };
         }
-        match transaction.commit(&changes, self.commits.clock.now()).await {
+        match transaction.commit(&noted, self.commits.clock.now()).await {
             Ok(()) => {
-                self.tell(&changes);
+                self.tell(&noted.changes);
                 (Run::Over, Left::Nothing)
             }
             Err(Unsettled::Undone(failure)) => {

@@ -2,6 +2,7 @@
 //! look-up found, and remembers what went wrong in it.
 
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
@@ -12,15 +13,15 @@ use tokio_postgres::Row;
 use super::failure::{Failure, Meaning};
 use super::link::{Bound, Link, Lock};
 use crate::clock::Timestamp;
-use crate::store::sql::{Parameters, Statement};
-use crate::store::{Change, changes};
+use crate::store::sql::{self, Parameters, Statement};
+use crate::store::{Entry, Noted, Record, audit, changes};
 
 /// What decides is held until the commit, so no two transactions that look first and write then need
 /// more than this: what was looked at stays as it was.
 const BEGIN: &str = "begin isolation level read committed";
 
-/// How many changes are numbered at once.
-const NUMBERED_AT_ONCE: usize = 100;
+/// How many of the last statements are sent at once.
+const WRITTEN_AT_ONCE: usize = 100;
 
 pub(in crate::store) struct Transaction<'l> {
     link: &'l Link,
@@ -81,49 +82,58 @@ impl<'l> Transaction<'l> {
         if self.is_begun.load(Ordering::Acquire) { self.link.command("rollback").await } else { Ok(()) }
     }
 
-    /// Numbers the changes, as the last thing before the commit, and commits, all on one way.
-    pub(super) async fn commit(&self, recorded: &[Change], now: Timestamp) -> Result<(), Unsettled> {
+    /// Writes down what was noted, as the last thing before the commit, and commits, all on one way. The
+    /// audit log comes first, for everybody: whoever held it and waited for the counter of the changes would
+    /// otherwise be waited for.
+    pub(super) async fn commit(&self, noted: &Noted, now: Timestamp) -> Result<(), Unsettled> {
+        let rows = self.audited(&noted.events, now).await.map_err(Unsettled::Undone)?;
         if !self.is_begun.load(Ordering::Acquire) {
             return Ok(());
         }
-        let rows: Vec<_> = changes::rows(recorded, now).collect();
-        let mut chunks = rows.chunks(NUMBERED_AT_ONCE);
-        let first = chunks.next_back().unwrap_or_default();
-        let mut reserved = changes::reserve(recorded);
-        if reserved.is_some() {
+        let mut closing: Vec<_> =
+            rows.iter().map(|row| self.change(&audit::INSERT, row.inputs()).boxed_local()).collect();
+        closing.extend(rows.last().map(|head| self.change(&audit::MOVE, head.as_head()).boxed_local()));
+        if let Some(reserved) = changes::reserve(&noted.changes) {
             self.prepare(&changes::RESERVE).await.map_err(Unsettled::Undone)?;
             self.prepare(&changes::INSERT).await.map_err(Unsettled::Undone)?;
+            closing.push(self.change(&changes::RESERVE, reserved).boxed_local());
         }
-        for chunk in chunks {
-            for numbered in in_order(self.numbering(reserved.take(), chunk)).await {
-                numbered.map_err(Unsettled::Undone)?;
+        closing.extend(changes::rows(&noted.changes, now).map(|row| self.change(&changes::INSERT, row).boxed_local()));
+        while closing.len() > WRITTEN_AT_ONCE {
+            let rest = closing.split_off(WRITTEN_AT_ONCE);
+            for written in in_order(mem::replace(&mut closing, rest)).await {
+                written.map_err(Unsettled::Undone)?;
             }
         }
-        let mut last = self.numbering(reserved, first);
-        last.push(self.link.command("commit").boxed_local());
-        let mut answers = in_order(last).await;
+        closing.push(self.link.command("commit").boxed_local());
+        let mut answers = in_order(closing).await;
         let committed = answers.pop().unwrap_or(Ok(()));
         // An aborted transaction answers a commit by rolling back and calls that no error; what aborted
         // it was one.
-        for numbered in answers {
-            numbered.map_err(Unsettled::before_the_commit)?;
+        for written in answers {
+            written.map_err(Unsettled::before_the_commit)?;
         }
         committed.map_err(Unsettled::of_the_commit)
+    }
+
+    /// The rows of the audit log for these events. Its head is held from here on.
+    async fn audited(&self, events: &[Entry], now: Timestamp) -> Result<Vec<Record>, Failure> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.prepare(&audit::INSERT).await?;
+        self.prepare(&audit::MOVE).await?;
+        let inputs = (audit::HEAD,);
+        let values = <(String,) as Parameters>::values(&inputs);
+        let found = self.rows(Bound::of(&audit::POSITION, values.as_ref(), Lock::Update)).await?;
+        let head = found.first().and_then(|row| sql::Row::read(row).ok()).map(audit::Position::new);
+        let head = head.ok_or_else(|| Failure::new(Meaning::Refused, audit::missing().to_string()))?;
+        Ok(audit::chained(&head, events, now))
     }
 
     /// What is not known to the connection yet would be executed after what was sent behind it.
     async fn prepare<P: Parameters>(&self, statement: &Statement<P, ()>) -> Result<(), Failure> {
         self.link.prepared(Bound::of(statement, &[], Lock::None)).await.map(drop)
-    }
-
-    fn numbering<'n>(
-        &'n self,
-        reserved: Option<(i64,)>,
-        rows: &'n [(i64, &'n str, &'n [u8], Timestamp)],
-    ) -> Vec<LocalBoxFuture<'n, Result<(), Failure>>> {
-        let reserving = reserved.map(|reserved| self.change(&changes::RESERVE, reserved).boxed_local());
-        let inserting = rows.iter().map(|row| self.change(&changes::INSERT, *row).boxed_local());
-        reserving.into_iter().chain(inserting).collect()
     }
 
     async fn change<P: Parameters>(&self, statement: &Statement<P, ()>, inputs: P::Inputs<'_>) -> Result<(), Failure> {

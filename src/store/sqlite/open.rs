@@ -91,6 +91,11 @@ fn bring_in(connection: &Connection) -> rusqlite::Result<()> {
     let brought = connection.query_row("pragma wal_checkpoint(truncate)", (), |_| Ok(()));
     connection.busy_timeout(BUSY_TIMEOUT)?;
     match brought {
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)) =>
+        {
+            Ok(())
+        }
         // Reads can be answered all the same.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
             tracing::warn!(%error, "no space is left for the database: what was written last stays in its log");

@@ -14,7 +14,7 @@ use super::{Here, driver, open};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::store::job::{self, Job, Keep};
-use crate::store::{Change, Commits, OpenError, Tx, changes};
+use crate::store::{Change, Commits, Entry, OpenError, Tx, audit, changes};
 
 /// The way to the writer's thread, which ends when this is dropped, with all that was handed to
 /// it done.
@@ -130,11 +130,13 @@ impl Desk {
         }
         let tx = Tx::on_sqlite(Here { id: self.store, path: Path::new("") });
         if complete(job, &tx) {
-            let changes = tx.into_changes();
-            let released =
-                number(connection, &changes, self.commits.clock.now()).and_then(|()| step(connection, "release job"));
+            let noted = tx.into_noted();
+            let now = self.commits.clock.now();
+            let released = append(connection, &noted.events, now)
+                .and_then(|()| number(connection, &noted.changes, now))
+                .and_then(|()| step(connection, "release job"));
             match released {
-                Ok(()) => return changes,
+                Ok(()) => return noted.changes,
                 Err(error) => job.fail(error),
             }
         }
@@ -167,6 +169,22 @@ impl Desk {
             }
         }
     }
+}
+
+/// Writes down what the audit log has to say of one job.
+fn append(connection: &Connection, events: &[Entry], now: Timestamp) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut head = None;
+    driver::rows(connection, &audit::POSITION, &(audit::HEAD,), |position| head = Some(position))?;
+    let head = audit::Position::new(head.ok_or_else(audit::missing)?);
+    let rows = audit::chained(&head, events, now);
+    for row in &rows {
+        driver::execute(connection, &audit::INSERT, &row.inputs())?;
+    }
+    let Some(last) = rows.last() else { return Ok(()) };
+    driver::execute(connection, &audit::MOVE, &last.as_head()).map(drop)
 }
 
 /// Writes down the changes of one job, as the last statements of its savepoint.

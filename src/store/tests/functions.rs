@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::sessions::Standing;
 use super::*;
+use crate::domain::audit::{Action, Event};
 use crate::domain::error::Error;
 use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
 use crate::domain::network::Network;
@@ -351,8 +352,7 @@ async fn values_and_events_are_kept() {
             meta::set(tx, "name", "two").await?;
             meta::insert(tx, "name", "three").await?;
             for _ in 0..2 {
-                let event = AuditEvent { at: NOW, action: "a.b", user_id: Some(ann), subject: "s", address: None };
-                audit::insert(tx, &event).await?;
+                tx.audit(Event::by_server(Action::UserUpdated).about_user(ann));
             }
             counters::hold(tx, counters::ADMINISTRATORS).await
         };
@@ -384,6 +384,9 @@ async fn a_network_that_a_user_signs_in_from_is_noted_until_it_is_swept() {
         assert_eq!(write!(store, |tx| known_networks::sweep(tx, later(61))).unwrap(), 1);
         assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
         note(NOW, NOW).await.unwrap();
+        write!(store, |tx| known_networks::delete_of_user(tx, ann)).unwrap();
+        assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
+        note(NOW, NOW).await.unwrap();
         assert!(write!(store, |tx| users::delete(tx, ann)).unwrap());
         assert_eq!(known_networks::find(&reads, ann, here).await.unwrap(), None);
     })
@@ -396,11 +399,13 @@ async fn failures_of_all_servers_add_up_until_they_are_forgotten() {
         let store = place.open().await;
         let add = |seconds, now| {
             let later = Duration::from_secs(seconds);
-            store.write(async move |tx: &Tx<'_>| failures::add(tx, b"key", later, now).await)
+            store
+                .write(async move |tx: &Tx<'_>| failures::add(tx, b"key", (later, Duration::from_secs(200)), now).await)
         };
         assert_eq!(add(60, NOW).await.unwrap(), later(60));
         assert_eq!(add(60, later(30)).await.unwrap(), later(120));
         assert_eq!(add(60, later(500)).await.unwrap(), later(560), "what was forgotten counts no more");
+        assert_eq!(add(60, later(300)).await.unwrap(), later(560), "what is that far away goes no further");
         assert_eq!(write!(store, |tx| failures::sweep(tx, later(560))).unwrap(), 0);
         assert_eq!(write!(store, |tx| failures::sweep(tx, later(561))).unwrap(), 1);
         add(60, NOW).await.unwrap();

@@ -1,5 +1,6 @@
 //! Every statement and every store function, on both engines.
 
+mod audit_log;
 #[expect(dead_code, reason = "shared with tests that use the rest")]
 #[path = "../../../tests/support/postgres.rs"]
 mod cluster;

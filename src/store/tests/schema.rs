@@ -36,7 +36,7 @@ async fn a_schema_of_an_older_version_is_brought_up_and_what_is_in_it_stays() {
         drop(place.open().await);
         // As the version before the third step left it.
         place.execute(
-            "drop table known_networks; drop table failures;
+            "drop table known_networks; drop table failures; drop table audit_log; drop table audit_chain;
              delete from counters where name = 'administrators'; delete from migrations where version > 2;
              insert into meta values ('kept', 'yes');",
         );
@@ -46,6 +46,8 @@ async fn a_schema_of_an_older_version_is_brought_up_and_what_is_in_it_stays() {
         let store = place.open().await;
         assert_eq!(meta::find(&store.reads(), "kept").await.unwrap().as_deref(), Some("yes"));
         store.write(async |tx: &Tx<'_>| counters::hold(tx, counters::ADMINISTRATORS).await).await.unwrap();
+        super::audit_log::append(&store, 1, Timestamp::from_micros(1)).await;
+        assert_eq!(super::audit_log::whole(&store).await, Some(1));
     })
     .await;
 }

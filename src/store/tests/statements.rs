@@ -14,8 +14,9 @@ use super::Place;
 use crate::clock::Timestamp;
 
 fn every_statement() -> impl Iterator<Item = &'static Described> {
-    let all: [&[Described]; 12] = [
+    let all: [&[Described]; 13] = [
         audit::ALL,
+        audit::QUESTIONS,
         changes::ALL,
         counters::ALL,
         failures::ALL,
@@ -90,6 +91,17 @@ fn every_sweep_has_the_same_end() {
     let sweeps: Vec<_> = every_statement().filter(|statement| statement.name.starts_with("SWEEP")).collect();
     assert_eq!(sweeps.len(), 7);
     assert!(sweeps.iter().all(|sweep| sweep.text.ends_with(&end)));
+}
+
+#[test]
+fn the_audit_log_is_only_added_to_but_for_what_retention_takes_from_its_oldest_end() {
+    let changing = |statement: &&Described| {
+        let text = statement.text.to_lowercase();
+        text.contains("audit_log")
+            && ["update ", "delete ", "on conflict", "replace "].iter().any(|word| text.contains(word))
+    };
+    let changing: Vec<_> = every_statement().filter(changing).map(|statement| statement.text).collect();
+    assert_eq!(changing, ["delete from audit_log where seq <= $1"]);
 }
 
 /// A table of many users' projects is not walked through for those of one.

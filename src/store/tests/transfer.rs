@@ -35,7 +35,7 @@ fn ways() -> [(Place, Place); 5] {
 
 impl Place {
     /// A literal of these bytes.
-    fn bytes(&self, bytes: &[u8]) -> String {
+    pub(super) fn bytes(&self, bytes: &[u8]) -> String {
         let hex = bytes.iter().fold(String::new(), |mut hex, byte| {
             write!(hex, "{byte:02x}").unwrap();
             hex
@@ -66,6 +66,7 @@ impl Place {
         });
         let rows = [user(1, "ann@example.com"), odd].into_iter().chain(many);
         bulk::insert(&store, rows.map(|user| bulk::Row::User(Box::new(user)))).await.unwrap();
+        super::audit_log::append(&store, 3, NOW).await;
         drop(store);
         let (ann, zoe, a, b, nothing) = (
             self.bytes(&[1; 12]),
@@ -175,6 +176,8 @@ async fn a_whole_store_moves_from_each_engine_to_each_and_reads_alike() {
         assert!(there.iter().all(|tally| tally.rows > 0), "{there:?}");
         seen.push(there);
         let store = to.open().await;
+        super::audit_log::append(&store, 1, NOW).await;
+        assert_eq!(super::audit_log::whole(&store).await, Some(4), "the chain goes on where it was");
         let subject = to.bytes(&[1; 12]);
         to.execute(&format!("insert into audit_events (at, action, user_id, subject) values (3, 'z', {subject}, '')"));
         to.execute("insert into meta select 'next event', cast(max(id) as text) from audit_events");

@@ -1,12 +1,11 @@
 //! What a table holds, as one number that two engines agree on: SHA-256 over every row in the order
 //! of the key, each value with its kind and length, so that no two contents read alike.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{Context, SHA256};
 
 use super::page::Page;
 use super::tables::Table;
+use crate::domain::id::hex;
 use crate::store::sql::Value;
 
 /// The content of one table.
@@ -50,11 +49,7 @@ impl Count {
     }
 
     pub(super) fn finish(self) -> Tally {
-        let mut sha256 = String::with_capacity(64);
-        for byte in self.context.finish().as_ref() {
-            // Writing to a String cannot fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
+        let sha256 = hex(self.context.finish().as_ref());
         Tally { table: self.table, rows: self.rows, sha256 }
     }
 }

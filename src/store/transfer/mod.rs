@@ -120,7 +120,7 @@ impl Side {
     ///
     /// That the store cannot be used.
     pub async fn is_fresh(&self) -> Result<bool, MoveError> {
-        for table in ["users", "audit_events", "changes"] {
+        for table in ["users", "audit_events", "audit_log", "changes"] {
             if self.number(&format!("select count(*) from {table}")).await? != 0 {
                 return Ok(false);
             }
@@ -191,6 +191,7 @@ impl Side {
     pub async fn copy_to(&self, there: &Self, tell: &mut Listener<'_>) -> Result<Vec<Tally>, MoveError> {
         // What a new schema brings with it, and what a first start that was broken off left.
         there.execute("delete from counters", &[]).await?;
+        there.execute("delete from audit_chain", &[]).await?;
         there.execute("delete from meta", &[]).await?;
         let mut tallies = Vec::with_capacity(ALL.len());
         for table in ALL {

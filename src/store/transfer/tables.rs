@@ -120,6 +120,30 @@ tables! {
         subject Text,
         address Text,
     }
+    audit_log key 1 stays &[]; {
+        seq Integer,
+        at Integer,
+        action Text,
+        result Text,
+        reason Text,
+        actor Bytes,
+        credential Text,
+        credential_id Bytes,
+        subject Text,
+        subject_id Bytes,
+        user_id Bytes,
+        detail Text,
+        address Text,
+        user_agent Text,
+        via Text,
+        times Integer,
+        hash Bytes,
+    }
+    audit_chain key 1 stays &[]; {
+        name Text,
+        seq Integer,
+        hash Bytes,
+    }
     changes key 1 stays &[]; {
         seq Integer,
         kind Text,

@@ -12,6 +12,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Unanswered};
+use super::session::Session;
+use super::text;
 use crate::harness::{ADMIN_TOKEN, PASSWORD};
 
 /// What a user may have at a time; more is not begun.
@@ -52,13 +54,6 @@ enum Standing {
     Nobody,
     Active,
     Disabled,
-}
-
-/// All tokens that a session ever had.
-#[derive(Clone)]
-struct Session {
-    access: Vec<String>,
-    refresh: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -105,27 +100,6 @@ enum Act {
     DeleteProject(usize),
 }
 
-impl Session {
-    fn of(body: &Value) -> Self {
-        let mut session = Self { access: Vec::new(), refresh: Vec::new() };
-        session.take(body);
-        session
-    }
-
-    fn take(&mut self, body: &Value) {
-        self.access.push(text(&body["accessToken"]));
-        self.refresh.push(text(&body["refreshToken"]));
-    }
-
-    fn newest(&self) -> &str {
-        self.refresh.last().unwrap()
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
-}
-
 /// A number below `below`.
 fn any(below: usize) -> usize {
     usize::from(u16::from_ne_bytes(random())) % below
@@ -138,7 +112,7 @@ impl Life {
         let made = asker.iron(Method::POST, "/1/users", ADMIN_TOKEN, body).await.unwrap();
         Self {
             email: format!("user-{number}@example.com"),
-            mate: Mate { email: friend, token: text(&made["tokens"][0]) },
+            mate: Mate { email: friend, token: made["tokens"][0].as_str().unwrap().to_owned() },
             standing: Standing::Nobody,
             password: PASSWORD.to_owned(),
             former_password: None,
@@ -311,10 +285,10 @@ impl Life {
             Act::Refresh(at) => self.sessions[*at].take(answer),
             Act::MakeToken => {
                 let token = &answer["token"];
-                self.tokens.push(ApiToken { id: text(&token["_id"]), secret: text(&token["token"]) });
+                self.tokens.push(ApiToken { id: text(token, "_id"), secret: text(token, "token") });
             }
             Act::MakeProject => {
-                self.projects.push(Project { id: text(&answer["id"]), is_shared: false });
+                self.projects.push(Project { id: text(answer, "id"), is_shared: false });
             }
             _ => {}
         }

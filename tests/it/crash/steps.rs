@@ -1,5 +1,5 @@
-//! Security row 17 (CVE-2026-9802): a kill between every step of a refresh and of each revocation, a
-//! start, and a replay of everything that the user ever had. What was revoked works no more; what was
+//! Row 17 of docs/security.md (#faults-that-other-products-shipped), CVE-2026-9802: a kill between every
+//! step of a refresh and of each revocation, a start, and a replay of everything that the user ever had. What was revoked works no more; what was
 //! not acknowledged is revoked as a whole, or not at all.
 
 mod gate;
@@ -15,6 +15,8 @@ use super::asker::{Asker, Unanswered};
 use crate::harness::{ADMIN_TOKEN, PASSWORD};
 
 const NEW_PASSWORD: &str = "another pass phrase";
+/// From so many rounds on, all steps are tried, and before that some.
+const ALL_FROM: usize = 50;
 
 /// What is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,19 @@ use super::cluster;
 /// set, or `postgres`.
 const ENGINE_VARIABLE: &str = "DOORWARD_TEST_ENGINE";
 
+/// What the keys of all tests are sealed under.
+pub(crate) const SECRET: &[u8] = b"what the keys of all tests are sealed under";
+
+/// Which engine the tests are to run on.
+#[expect(clippy::disallowed_methods, reason = "what tests run on is no part of the configuration")]
+pub(crate) fn is_postgres_asked_for() -> bool {
+    match std::env::var(ENGINE_VARIABLE).as_deref() {
+        Err(std::env::VarError::NotPresent) | Ok("sqlite") => false,
+        Ok("postgres") => true,
+        other => panic!("{ENGINE_VARIABLE} is {other:?}: neither sqlite nor postgres"),
+    }
+}
+
 /// A database of one server, which is gone with this value.
 pub(crate) enum Database {
     /// The file.
@@ -29,13 +42,8 @@ pub(crate) enum Database {
 
 impl Database {
     /// For a server with this data directory, on the engine that is asked for.
-    #[expect(clippy::disallowed_methods, reason = "what tests run on is no part of the configuration")]
     pub(super) fn of(data_dir: &Path) -> Self {
-        match std::env::var(ENGINE_VARIABLE).as_deref() {
-            Err(std::env::VarError::NotPresent) | Ok("sqlite") => Self::sqlite(data_dir),
-            Ok("postgres") => Self::postgres(),
-            other => panic!("{ENGINE_VARIABLE} is {other:?}: neither sqlite nor postgres"),
-        }
+        if is_postgres_asked_for() { Self::postgres() } else { Self::sqlite(data_dir) }
     }
 
     fn sqlite(data_dir: &Path) -> Self {
@@ -183,7 +191,7 @@ impl Drop for Lock {
 pub(crate) fn secret_file(directory: &Path) -> PathBuf {
     let path = directory.join("secret");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
-    file.write_all(b"what the keys of all tests are sealed under").unwrap();
+    file.write_all(SECRET).unwrap();
     path
 }
 

@@ -2,7 +2,8 @@
 
 #[path = "../../support/postgres.rs"]
 pub(crate) mod cluster;
-mod database;
+pub(crate) mod database;
+pub(crate) mod dialect;
 pub(crate) mod process;
 
 use std::fs;
@@ -14,12 +15,13 @@ use doorward::app::App;
 use doorward::clock::Clock;
 use doorward::config::{Settings, Sources};
 use doorward::server::{Running, Start};
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::database::Database;
-pub(crate) use self::database::secret_file;
+pub(crate) use self::database::{SECRET, secret_file};
 
 /// The first administrator of every test's server.
 pub(crate) const ADMIN_EMAIL: &str = "admin@example.com";
@@ -101,6 +103,17 @@ impl Server {
     /// What the server runs, for what it does by itself now and then, and what an operator does beside it.
     pub(crate) fn app(&self) -> &App {
         self.running.as_ref().expect("the server runs").app()
+    }
+
+    /// Every route that it serves: a method and the template of a path.
+    pub(crate) fn routes(&self) -> Vec<(Method, String)> {
+        let routes = self.running.as_ref().expect("the server runs").routes();
+        routes.into_iter().map(|route| (route.method, route.path)).collect()
+    }
+
+    /// How many hashes of passwords it has computed so far.
+    pub(crate) fn hashes(&self) -> u64 {
+        self.app().gate().readings().computed
     }
 
     /// Ends the server in good order.
@@ -198,6 +211,15 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Val
     let text = answer.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?} is no JSON: {error}"));
     (status, body)
+}
+
+/// All of an answer that can tell one cause from another.
+pub(crate) async fn whole(request: reqwest::RequestBuilder) -> (StatusCode, HeaderMap, String) {
+    let answer = request.send().await.unwrap();
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    assert!(headers.remove("x-request-id").is_some());
+    headers.remove(DATE);
+    (status, headers, answer.text().await.unwrap())
 }
 
 /// The token in a mail's link.

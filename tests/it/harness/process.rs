@@ -165,8 +165,9 @@ impl Process {
                 panic!("the server ended ({status}): {}", self.log());
             }
             let log = self.log();
-            let (_, rest) = log.split_once(" listens on ")?;
-            rest.split_once(',')?.0.parse().ok()
+            // A log for machines has no other line that says so.
+            let (_, rest) = log.split_once(" listens on ").or_else(|| log.split_once("\"address\":\""))?;
+            rest.split([',', '"']).next()?.parse().ok()
         });
         self.address = Some(address);
         address

@@ -13,7 +13,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{access, kid, published, rotate, sweep};
+use super::{access, kid, published, rotate};
 use crate::harness::{Server, answer};
 use crate::rest::{refresh, text, welcome};
 
@@ -99,7 +99,7 @@ async fn is_rotated_without_a_refusal(by: By) {
         if step == ROTATED_IN {
             match by {
                 By::Command => rotate(&server, Rotation::Routine).await,
-                By::Age => sweep(&server).await,
+                By::Age => server.sweep().await,
             }
             rotated_at = Some(server.clock.now());
             assert_eq!(published(&server).await.len(), 2, "the new key is published at once");
@@ -108,7 +108,7 @@ async fn is_rotated_without_a_refusal(by: By) {
         signed.entry(used).or_insert(rotated_at.map_or(Duration::ZERO, |at| server.clock.now().since(at)));
         assert_eq!(welcome(&server, &before).await, StatusCode::OK, "{by:?}, step {step}");
         server.clock.advance(Duration::from_secs(10));
-        sweep(&server).await;
+        server.sweep().await;
     }
     stop.store(true, Ordering::Relaxed);
     for ended in clients.join_all().await {
@@ -153,19 +153,19 @@ async fn an_old_key_is_published_for_as_long_as_anything_alive_needs_it_and_no_l
     let last = text(&body, "/token").to_owned();
     assert_eq!(kid(&last), old);
     server.clock.advance(DAY);
-    sweep(&server).await;
+    server.sweep().await;
     // By the leeway, it is taken for a minute beyond its end.
     assert_eq!(welcome(&server, &last).await, StatusCode::OK);
     assert!(published(&server).await.contains(&old));
     server.clock.advance(Duration::from_mins(2));
     assert_eq!(welcome(&server, &last).await, StatusCode::UNAUTHORIZED);
     server.clock.advance(Duration::from_mins(1));
-    sweep(&server).await;
+    server.sweep().await;
     let left = published(&server).await;
     assert_eq!((left.len(), left.contains(&old)), (1, false), "{left:?}");
     assert_eq!(counted(&server).await, (2, 1), "refresh tokens of the old root key live on");
     server.clock.advance(30 * DAY);
-    sweep(&server).await;
+    server.sweep().await;
     assert_eq!(counted(&server).await, (1, 1));
 }
 
@@ -189,7 +189,7 @@ async fn keys_get_as_old_as_they_may_and_no_older() {
     for (days, expected) in [(89, (1, 1)), (1, (2, 2)), (89, (1, 1)), (1, (2, 2))] {
         server.clock.advance(days * DAY);
         for _ in 0..3 {
-            sweep(&server).await;
+            server.sweep().await;
             assert_eq!(counted(&server).await, expected, "after {days} days");
         }
     }
@@ -199,7 +199,7 @@ async fn keys_get_as_old_as_they_may_and_no_older() {
 async fn keys_that_shall_not_be_rotated_by_age_are_not() {
     let server = Server::start_with("[tokens]\nrotate_after = \"never\"\n").await;
     server.clock.advance(3_000 * DAY);
-    sweep(&server).await;
+    server.sweep().await;
     assert_eq!(counted(&server).await, (1, 1));
 }
 
@@ -209,9 +209,9 @@ async fn a_rotation_by_command_counts_for_the_age() {
     server.clock.advance(80 * DAY);
     rotate(&server, Rotation::Routine).await;
     server.clock.advance(60 * DAY);
-    sweep(&server).await;
+    server.sweep().await;
     assert_eq!(counted(&server).await, (1, 1));
     server.clock.advance(30 * DAY);
-    sweep(&server).await;
+    server.sweep().await;
     assert_eq!(counted(&server).await, (2, 2));
 }

@@ -19,6 +19,9 @@ use super::{KNOWN_WITHIN, Nodes, PUBLIC_URL, Tokens};
 use crate::harness::{PASSWORD, answer};
 use crate::keys::{PATH, kid, kids};
 
+/// Between two questions whether something is known by now.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Refreshes on one node and shows the access token to the other two, again and again.
 async fn go_on(client: Client, bases: [String; 3], mut tokens: Tokens, stop: Arc<AtomicBool>, asked: Arc<AtomicUsize>) {
     while !stop.load(Ordering::Relaxed) {
@@ -55,6 +58,7 @@ async fn keys_are_rotated_under_load_without_one_refused_token() {
     for (node, base) in bases.iter().enumerate() {
         while published(&nodes.client, base).await.len() < 2 {
             assert!(rotated.elapsed() < KNOWN_WITHIN, "node {node} does not publish the new key");
+            tokio::time::sleep(PAUSE).await;
         }
         assert_eq!(kid(&nodes.login(node, "ann@example.com").await.access), old, "not before others can know it");
     }
@@ -142,6 +146,7 @@ impl Clocked {
         for node in 0..self.running.len() {
             while self.published(node).await.len() != count {
                 assert!(begun.elapsed() < KNOWN_WITHIN, "node {node} does not publish {count} keys");
+                tokio::time::sleep(PAUSE).await;
             }
         }
         self.published(0).await
@@ -219,11 +224,39 @@ async fn keys_in_wrong_hands_are_worth_nothing_at_once() {
     for node in 0..2 {
         while nodes.is_known(node, &before.access).await {
             assert!(rotated.elapsed() < KNOWN_WITHIN, "node {node} takes the old key's tokens");
+            tokio::time::sleep(PAUSE).await;
         }
         let (status, _) = nodes.post(node, "/auth/refresh-tokens", &json!({"refreshToken": before.refresh})).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(nodes.is_known(node, api_token).await, "API tokens are under another key");
         let after = nodes.login(node, "ann@example.com").await;
         assert!(nodes.is_known(1 - node, &after.access).await);
+    }
+}
+
+/// What it read before the rotation and what it hears after must not leave the new keys out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_during_a_rotation_has_the_keys_of_all_others() {
+    let mut nodes = Nodes::on_an_empty_database().with("DOORWARD_FEED__MAX_STALENESS", "1s");
+    nodes.add(1);
+    let mut known = vec![nodes.register(0, "ann@example.com").await];
+    for (number, head_start) in (1..).zip([0, 50, 150]) {
+        let mut node = nodes.launch(number).spawn();
+        tokio::time::sleep(Duration::from_millis(head_start)).await;
+        nodes.command(&["keys", "rotate"]);
+        node.wait_until_it_answers();
+        nodes.running.push(node);
+        // The new key is used once every node has surely heard of it.
+        for wait in [Duration::ZERO, Duration::from_millis(2_500)] {
+            tokio::time::sleep(wait).await;
+            for node in 0..nodes.running.len() {
+                known.push(nodes.login(node, "ann@example.com").await);
+            }
+            for node in 0..nodes.running.len() {
+                for tokens in &known {
+                    assert!(nodes.is_known(node, &tokens.access).await, "node {node}, {head_start} ms ahead");
+                }
+            }
+        }
     }
 }

@@ -3,20 +3,11 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 
 use super::{assert_failure, fields, login, set_status, text, with_ann};
-use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer};
-
-/// All of an answer that can tell one cause from another.
-async fn whole(request: reqwest::RequestBuilder) -> (StatusCode, HeaderMap, String) {
-    let answer = request.send().await.unwrap();
-    let (status, mut headers) = (answer.status(), answer.headers().clone());
-    assert!(headers.remove("x-request-id").is_some());
-    headers.remove(DATE);
-    (status, headers, answer.text().await.unwrap())
-}
+use crate::harness::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer, whole};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_tells_why_a_login_failed() {

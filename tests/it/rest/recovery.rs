@@ -9,14 +9,14 @@ use super::{
     assert_failure, create_api_token, fields, iron, login, next_mail, refresh, reset, reset_token, set_status, text,
     verification_token, verified_at, verify, welcome, with_ann,
 };
-use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, ARRIVAL, PASSWORD, SLOW_HASHES, Server, answer, token_in};
+use crate::harness::{ADMIN_EMAIL, ADMIN_TOKEN, ARRIVAL, PASSWORD, SLOW_HASHES, Server, UNTHROTTLED, answer, token_in};
 
 const FORGOT: &str = "/auth/forgot-password";
 const NEW: &str = "another pass phrase";
 
 /// The mails to users once everything that was asked for is done: errands are run in order, and
 /// the last one here is for the administrator.
-async fn all_mails(server: &Server) -> Vec<String> {
+pub(crate) async fn all_mails(server: &Server) -> Vec<String> {
     let to_admin = |mail: &String| mail.contains(&format!("To: {ADMIN_EMAIL}\r\n"));
     let before = server.mails().iter().filter(|mail| to_admin(mail)).count();
     next_mail(server);
@@ -51,7 +51,8 @@ async fn a_stranger_learns_nothing_and_no_mail_is_written() {
 /// CVE-2025-64101.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_is_the_configured_one_whatever_the_headers_say() {
-    let server = Server::start_with("public_url = \"https://id.example.com/sso\"").await;
+    let settings = format!("public_url = \"https://id.example.com/sso\"\n{UNTHROTTLED}");
+    let server = Server::start_with(&settings).await;
     server.register("ann@example.com").await;
     let headers = [
         ("Host", "evil.example"),

@@ -13,27 +13,27 @@ use crate::harness::Server;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One connection in clear.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 /// An answer of HTTP/1.1, taken apart.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Reply {
     /// The value of a header, by its name in lower case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The body, which must be JSON and say so.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let kind = self.header("content-type").unwrap_or_default();
         assert!(matches!(kind, "application/json" | "application/problem+json"), "{self:?}");
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -41,18 +41,18 @@ impl Reply {
 }
 
 impl Wire {
-    pub(super) async fn to(server: &Server) -> Self {
+    pub(crate) async fn to(server: &Server) -> Self {
         let address = server.base.split_once("://").unwrap().1;
         Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
     /// Writes; a server that has closed already is none of the writer's business.
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
     /// The next answer to a request that was not HEAD; none where the server has closed.
-    pub(super) async fn reply(&mut self) -> Option<Reply> {
+    pub(crate) async fn reply(&mut self) -> Option<Reply> {
         let mut reply = self.head().await?;
         let length: usize = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
         while self.read.len() < length {
@@ -63,7 +63,7 @@ impl Wire {
     }
 
     /// The next answer up to its body.
-    pub(super) async fn head(&mut self) -> Option<Reply> {
+    pub(crate) async fn head(&mut self) -> Option<Reply> {
         let end = loop {
             if let Some(at) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
@@ -82,17 +82,17 @@ impl Wire {
     }
 
     /// Whether the server has answered, or closed, by now.
-    pub(super) async fn has_reply(&mut self) -> bool {
+    pub(crate) async fn has_reply(&mut self) -> bool {
         !self.read.is_empty() || timeout(Duration::ZERO, self.stream.readable()).await.is_ok()
     }
 
     /// Whether the server says nothing more and closes.
-    pub(super) async fn is_closed(&mut self) -> bool {
+    pub(crate) async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.fill().await
     }
 
     /// Reads whatever comes until the server closes.
-    pub(super) async fn drain(&mut self) {
+    pub(crate) async fn drain(&mut self) {
         while self.fill().await {}
     }
 
@@ -107,14 +107,14 @@ impl Wire {
 }
 
 /// One request on a connection of its own; none where the server closes without a word.
-pub(super) async fn ask(server: &Server, request: impl AsRef<[u8]>) -> Option<Reply> {
+pub(crate) async fn ask(server: &Server, request: impl AsRef<[u8]>) -> Option<Reply> {
     let mut wire = Wire::to(server).await;
     wire.send(request).await;
     wire.reply().await
 }
 
 /// The bytes of a JSON request.
-pub(super) fn post(path: &str, body: &str) -> Vec<u8> {
+pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {
     let head = "Host: test\r\nContent-Type: application/json\r\nContent-Length";
     format!("POST {path} HTTP/1.1\r\n{head}: {}\r\n\r\n{body}", body.len()).into_bytes()
 }

@@ -113,6 +113,23 @@ async fn what_ended_stays_ended_when_the_clock_is_set_ahead_and_back_and_all_is_
     assert_over(&server, &ended).await;
 }
 
+/// Farther than anything is kept for, and put right before anybody believed it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_stays_ended_when_the_clock_is_set_far_ahead_and_back_within_the_hour() {
+    let mut server = Server::start_with("public_url = \"https://id.example.com\"").await;
+    an_hour_later(&server).await;
+    let ended = register(&server).await;
+    assert_eq!(logout(&server, &ended.refresh).await.0, StatusCode::OK);
+    ahead(&server, 400 * DAY);
+    server.sweep().await;
+    server.clock.advance(Duration::from_mins(10));
+    server.sweep().await;
+    back(&server, 400 * DAY);
+    assert_over(&server, &ended).await;
+    server.restart().await;
+    assert_over(&server, &ended).await;
+}
+
 /// Ended by a clock that is a day behind, which is put right then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ended_while_the_clock_was_behind_stays_ended_when_it_is_put_right() {

@@ -9,9 +9,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::alone;
-use super::clients::{Dialect, Outcome, PEOPLE, email};
+use super::clients::{Outcome, PEOPLE, email};
 use super::connection::{Connection, Reply, post};
 use super::diary::Diary;
+use crate::harness::dialect::Dialect;
 use crate::harness::{ADMIN_TOKEN, PASSWORD};
 
 const EMAIL: &str = "bystander@example.com";

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{getpriority_process, setpriority_process};
 use rustix::thread::gettid;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::alone;
 use super::connection::{Connection, Reply, post};
 use super::diary::Diary;
 use crate::harness::PASSWORD;
+use crate::harness::dialect::{DIALECTS, Dialect};
 
 /// How many people there are to log in as.
 pub(super) const PEOPLE: usize = 6;
@@ -26,35 +27,19 @@ pub(super) fn email(person: usize) -> String {
     format!("person-{person}@example.com")
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Dialect {
-    Rest,
-    XAccessToken,
-    Iron,
-    Argon,
-}
-
 impl Dialect {
-    const ALL: [Self; 4] = [Self::Rest, Self::XAccessToken, Self::Iron, Self::Argon];
-
+    /// A login, as it is written on a connection.
     pub(super) fn login(self, email: &str, password: &str) -> String {
-        let (path, name) = match self {
-            Self::Rest => ("/auth/login", "email"),
-            Self::XAccessToken => ("/users/login", "email"),
-            Self::Iron => ("/1/authentication", "email"),
-            Self::Argon => ("/api/auth/login", "username"),
-        };
-        post(path, "", &json!({name: email, "password": password}))
+        post(self.login_path(), "", &self.credentials(email, password))
     }
 
     /// What an answer to a login means, or that it means nothing in this dialect.
     pub(super) fn read(self, reply: &Reply) -> Result<Outcome, String> {
-        let outcome = match (reply.status, self) {
-            (200, _) => Outcome::Welcome,
-            // Iron's own way of a 401.
-            (403, Self::Iron) | (401, Self::Rest | Self::XAccessToken | Self::Argon) => Outcome::Refused,
-            (429, _) => Outcome::Throttled,
-            (503, _) => Outcome::Busy,
+        let outcome = match reply.status {
+            200 => Outcome::Welcome,
+            refused if refused == self.wrong_credentials().as_u16() => Outcome::Refused,
+            429 => Outcome::Throttled,
+            503 => Outcome::Busy,
             _ => return Err(format!("an answer that no login has: {reply:?}")),
         };
         if outcome.says_when_to_come_again() && reply.retry_after.is_none_or(|seconds| seconds == 0) {
@@ -171,7 +156,7 @@ impl End {
 
 async fn log_in(mut connection: Connection, number: usize, end: End) -> Diary {
     let client = Client::of(number);
-    let requests = Dialect::ALL.map(|dialect| (dialect, client.login(dialect, number)));
+    let requests = DIALECTS.map(|dialect| (dialect, client.login(dialect, number)));
     let mut diary = Diary::default();
     for (dialect, request) in requests.iter().cycle() {
         if end.has_come() {

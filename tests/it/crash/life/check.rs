@@ -33,7 +33,7 @@ impl Life {
 
     async fn is_done(&self, asker: &Asker, act: &Act) -> bool {
         let is_shared = async |at: &usize| asker.is_known(&self.mate.token, Some(&self.projects[*at].id)).await;
-        let status = async || asker.exists(&self.path()).await.map(|user| text(&user["status"]));
+        let status = async || asker.exists(&self.path()).await.map(|user| text(&user, "status"));
         match act {
             Act::SignIn | Act::Refresh(_) | Act::MakeToken | Act::MakeProject | Act::Forget => false,
             Act::Register => status().await.is_some(),
@@ -50,7 +50,7 @@ impl Life {
     }
 
     async fn check_standing(&mut self, asker: &Asker, when: &str) {
-        let found = asker.exists(&self.path()).await.map(|user| text(&user["status"]));
+        let found = asker.exists(&self.path()).await.map(|user| text(&user, "status"));
         let expected = match self.standing {
             Standing::Nobody => None,
             Standing::Active => Some("active"),
@@ -87,7 +87,7 @@ impl Life {
         let path = format!("/1/tokens?user_id={}", self.email);
         let (status, listed) = asker.question(Method::GET, &path, ADMIN_TOKEN).await;
         assert_eq!(status, StatusCode::OK, "{listed}");
-        let listed: Vec<_> = listed["tokens"].as_array().unwrap().iter().map(|token| text(&token["_id"])).collect();
+        let listed: Vec<_> = listed["tokens"].as_array().unwrap().iter().map(|token| text(token, "_id")).collect();
         assert!(self.tokens.iter().all(|token| listed.contains(&token.id)), "{when}: a token is lost: {listed:?}");
         let most = self.tokens.len() + self.untold_tokens;
         assert!(listed.len() <= most, "{when}: {} tokens, where {most} may be", listed.len());

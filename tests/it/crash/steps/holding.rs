@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::crash::asker::Asker;
+use crate::crash::session::Session;
 use crate::crash::text;
 use crate::harness::{ADMIN_TOKEN, PASSWORD};
 
@@ -11,27 +12,15 @@ pub(super) const EMAIL: &str = "ann@example.com";
 pub(super) const FIRST_PASSWORD: &str = "the first pass phrase";
 pub(super) const MATE: &str = "mate@example.com";
 
-/// Every token that a session ever had, oldest first.
-#[derive(Clone, Default)]
-pub(super) struct Session {
-    pub(super) access: Vec<String>,
-    pub(super) refresh: Vec<String>,
-}
-
 impl Session {
-    pub(super) async fn of(asker: &Asker, signed_in: &Value, refreshes: usize) -> Self {
-        let mut session = Self::default();
-        session.take(signed_in);
-        for _ in 0..refreshes {
-            let next = asker.refresh(session.refresh.last().unwrap()).await.unwrap();
+    /// One that begins with this answer, and was refreshed so often.
+    async fn refreshed(asker: &Asker, signed_in: &Value, times: usize) -> Self {
+        let mut session = Self::of(signed_in);
+        for _ in 0..times {
+            let next = asker.refresh(session.newest()).await.unwrap();
             session.take(&next);
         }
         session
-    }
-
-    pub(super) fn take(&mut self, body: &Value) {
-        self.access.push(text(body, "accessToken"));
-        self.refresh.push(text(body, "refreshToken"));
     }
 
     /// Whether it lives. All of its access tokens are of one mind about that, and its newest refresh
@@ -44,7 +33,7 @@ impl Session {
         let lives = known[0];
         assert!(known.iter().all(|known| *known == lives), "{when}: half a session lives: {known:?}");
         if lives {
-            let next = asker.refresh(self.refresh.last().unwrap()).await;
+            let next = asker.refresh(self.newest()).await;
             self.take(&next.unwrap_or_else(|| panic!("{when}: half a session lives: it cannot be refreshed")));
         } else {
             for token in &self.refresh {
@@ -122,14 +111,15 @@ impl Ground {
         let mut over = Holding::default();
         let names = json!({"name": "Ann", "email": EMAIL, "password": FIRST_PASSWORD, "confirm": FIRST_PASSWORD});
         let registered = asker.post("/auth/register", names).await.unwrap();
-        over.sessions.push(Session::of(asker, &registered, 2).await);
+        over.sessions.push(Session::refreshed(asker, &registered, 2).await);
         let secret = mailed(asker).await;
         assert!(asker.reset(&secret, PASSWORD).await);
         over.resets.push(secret);
         over.passwords.push(FIRST_PASSWORD.to_owned());
 
-        let session =
-            async |refreshes| Session::of(asker, &asker.sign_in(EMAIL, PASSWORD).await.unwrap(), refreshes).await;
+        let session = async |refreshes| {
+            Session::refreshed(asker, &asker.sign_in(EMAIL, PASSWORD).await.unwrap(), refreshes).await
+        };
         let (signed_out, reused) = (session(1).await, session(3).await);
         asker.post("/auth/logout", json!({"refreshToken": signed_out.refresh[0]})).await.unwrap();
         assert!(asker.refresh(&reused.refresh[0]).await.is_none());

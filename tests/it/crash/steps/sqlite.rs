@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Deed, replay};
+use super::{ALL_FROM, Deed, replay};
 use crate::crash::asker::Asker;
 use crate::crash::rounds;
 use crate::crash::site::{asker_of, settled};
@@ -20,8 +20,6 @@ const WRITES: [&str; 3] = ["pwrite64", "fdatasync", "fsync"];
 const SENDS: &str = "writev,sendto,sendmsg";
 /// How many of the steps of a deed are tried where not all are asked for.
 const SOME: usize = 3;
-/// From so many rounds on, all are.
-const ALL_FROM: usize = 50;
 
 /// A data directory that is copied for each kill.
 struct Template {
