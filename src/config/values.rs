@@ -52,7 +52,9 @@ impl Link {
     /// A sentence that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         web_address(text)?;
-        if !text.is_ascii() || text.contains(['"', '<', '>', '\\', '^', '`', '{', '|', '}']) {
+        // Of what stands behind a # nothing was looked at so far.
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_visible || text.contains(['"', '<', '>', '\\', '^', '`', '{', '|', '}']) {
             return Err("must be a URL, special characters percent-encoded".to_owned());
         }
         if !text.ends_with(['=', '/']) {
@@ -301,6 +303,7 @@ mod tests {
             "https://a.example/\r\n=",
             "https://a.example/zur\u{fc}ck/",
             "https://a.example/\u{202e}=",
+            "https://a.example/#\r\n=",
         ] {
             assert!(Link::parse(text).is_err(), "{text:?}");
         }

@@ -11,8 +11,6 @@ use proptest::test_runner::TestRunner;
 
 use super::TARGETS;
 
-const CASES: u32 = 256;
-
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
@@ -64,7 +62,8 @@ fn what_must_hold_of_each_reader_holds_for_a_few_inputs() {
                 faults.push(format!("{name}: {:?}", String::from_utf8_lossy(&seed)));
             }
         }
-        let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
+        // 256 cases, or what PROPTEST_CASES says.
+        let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         let tried = TestRunner::new(config).run(&inputs(name), |input| {
             target(&input);
             Ok(())
