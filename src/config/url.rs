@@ -45,7 +45,8 @@ pub(crate) fn shown(text: &str) -> String {
     });
     let options = url.options.iter().map(|(name, value)| match &*percent_decode_str(name).decode_utf8_lossy() {
         "password" => "password=(set)".to_owned(),
-        name => format!("{name}={value}"),
+        // As it is spelled: decoded, it could break a line or drive a terminal.
+        _ => format!("{name}={value}"),
     });
     let options = options.collect::<Vec<_>>().join("&");
     let before = if options.is_empty() { "" } else { "?" };
@@ -65,6 +66,7 @@ mod tests {
             ("postgres://ann:aB/hunter2@db/x", "postgres://ann:(set)@db/x"),
             ("postgres://ann:aB?hunter2@db/x", "postgres://ann:(set)@db/x"),
             ("postgres://db/x?pass%77ord=hunter2", "postgres://db/x?password=(set)"),
+            ("postgres://db/x?%1b%0a=1", "postgres://db/x?%1b%0a=1"),
             ("sqlite:/srv/x.db", "sqlite:/srv/x.db"),
         ] {
             assert_eq!(shown(url), expected);

@@ -113,7 +113,9 @@ fn web_address(text: &str) -> Result<Uri, String> {
     if authority.as_str().contains('@') {
         return Err("must not hold a user name or password".to_owned());
     }
-    let has_port_fault = authority.as_str() != authority.host() && authority.port_u16().is_none();
+    // Behind the host stands a port or nothing; the parser takes [::1]80:80 as well.
+    let behind = authority.as_str().strip_prefix(authority.host()).ok_or_else(fault)?;
+    let has_port_fault = !behind.is_empty() && (!behind.starts_with(':') || authority.port_u16().is_none());
     if !matches!(uri.scheme_str(), Some("http" | "https")) || has_port_fault {
         return Err(fault());
     }
@@ -262,6 +264,7 @@ mod tests {
             "id.example.com",
             "/auth",
             "ftp://example.com",
+            "http://[::1]80:80",
             "https://",
             "https://example.com/",
             "https://example.com/a/",
