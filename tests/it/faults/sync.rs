@@ -138,7 +138,7 @@ fn a_checkpoint_that_fails_loses_nothing() {
         while fs::metadata(&log).unwrap().len() < 1_500 * 4_096 {
             let answer = ask(&server, "POST /1/tokens", "{}");
             made.push(made_token(&answer));
-            assert!(begun.elapsed() < Duration::from_mins(1), "the log does not grow");
+            assert!(begun.elapsed() < Duration::from_mins(5), "the log does not grow");
         }
         server.kill();
         let server = data.launch().serve();
