@@ -1,6 +1,7 @@
 //! The values that settings are made of. Each has one door, `parse`, whose error says how to mend
 //! the value without repeating it.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -113,10 +114,14 @@ fn web_address(text: &str) -> Result<Uri, String> {
     if authority.as_str().contains('@') {
         return Err("must not hold a user name or password".to_owned());
     }
-    // Behind the host stands a port or nothing; the parser takes [::1]80:80 as well.
-    let behind = authority.as_str().strip_prefix(authority.host()).ok_or_else(fault)?;
+    // The parser takes brackets anywhere, such as in [::1]80:80 and a[1]b:443.
+    let (host, behind) = authority.as_str().split_at_checked(authority.host().len()).ok_or_else(fault)?;
+    let has_host_fault = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_err(),
+        None => host.contains(['[', ']']),
+    };
     let has_port_fault = !behind.is_empty() && (!behind.starts_with(':') || authority.port_u16().is_none());
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || has_port_fault {
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || has_host_fault || has_port_fault {
         return Err(fault());
     }
     Ok(uri)
@@ -265,6 +270,8 @@ mod tests {
             "/auth",
             "ftp://example.com",
             "http://[::1]80:80",
+            "http://a[1]b:443",
+            "http://[1.2.3.4]",
             "https://",
             "https://example.com/",
             "https://example.com/a/",
