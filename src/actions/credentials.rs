@@ -8,6 +8,7 @@ use crate::domain::audit::{Action, Reason};
 use crate::domain::caller::{Actor, Caller, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::ProjectId;
+use crate::domain::session::Dialect;
 use crate::domain::user::User;
 use crate::guard::Profile;
 use crate::store::{self, Reads, Tx};
@@ -17,8 +18,21 @@ use crate::store::{self, Reads, Tx};
 /// # Errors
 ///
 /// [`Error::Unauthenticated`] with the reason.
-pub async fn verify(app: &App, token: &str, address: Option<IpAddr>) -> Result<Caller> {
-    recorded(app, address, app.guard().verify(token, address, app.now()).await)
+pub async fn verify(app: &App, token: &str, dialect: Dialect, address: Option<IpAddr>) -> Result<Caller> {
+    recorded(app, dialect, address, app.guard().verify(token, address, app.now()).await)
+}
+
+/// The caller that a token identifies, who is about to change something. That it was tried with a
+/// credential that is over is on record.
+///
+/// # Errors
+///
+/// [`Error::Unauthenticated`] with the reason.
+pub async fn verify_actor(app: &App, token: &str, origin: Origin) -> Result<Actor> {
+    let verified = app.guard().verify(token, origin.address, app.now()).await;
+    let is_nobodys = matches!(verified, Err(Error::Unauthenticated(Unauthenticated::Malformed)));
+    let caller = if is_nobodys { verified? } else { app.audit().note(&origin.event(Action::TokenShown), verified)? };
+    Ok(Actor { caller, origin })
 }
 
 /// The user whose token this is.
@@ -26,16 +40,16 @@ pub async fn verify(app: &App, token: &str, address: Option<IpAddr>) -> Result<C
 /// # Errors
 ///
 /// [`Error::Unauthenticated`] with the reason.
-pub async fn verify_user(app: &App, token: &str, address: Option<IpAddr>) -> Result<Arc<Profile>> {
-    recorded(app, address, app.guard().verify_user(token, address, app.now()).await)
+pub async fn verify_user(app: &App, token: &str, dialect: Dialect, address: Option<IpAddr>) -> Result<Arc<Profile>> {
+    recorded(app, dialect, address, app.guard().verify_user(token, address, app.now()).await)
 }
 
-/// Single bad tokens are nobody's business; whoever tries too many is on record.
-fn recorded<T>(app: &App, address: Option<IpAddr>, verified: Result<T>) -> Result<T> {
+/// That somebody reads with a token that is over is nobody's business; whoever tries too many is on record.
+fn recorded<T>(app: &App, dialect: Dialect, address: Option<IpAddr>, verified: Result<T>) -> Result<T> {
     if let Err(error @ Error::TooMany(_)) = &verified
         && let Some(reason) = Reason::of(error)
     {
-        let origin = Origin { address, ..Origin::default() };
+        let origin = Origin { address, user_agent: None, dialect: Some(dialect) };
         app.audit().refused(origin.event(Action::TokenShown).refused(reason));
     }
     verified

@@ -58,7 +58,7 @@ words! {
         TokenCreated "token.created",
         /// An API token was deleted.
         TokenDeleted "token.deleted",
-        /// An API token was shown and not looked up: too much had failed from there.
+        /// A credential was shown for a change and is over, or was not looked up: too much had failed from there.
         TokenShown "token.shown",
         /// An administrator made a user.
         UserCreated "user.created",
@@ -120,7 +120,7 @@ words! {
         WrongCurrentPassword "wrong_current_password",
         /// The change needs the current password, or a fresh session.
         ReauthenticationRequired "reauthentication_required",
-        /// The credential ended before the change was made.
+        /// The credential was over before the change was made.
         CredentialEnded "credential_ended",
         /// Known, but not allowed to do this.
         Forbidden "forbidden",

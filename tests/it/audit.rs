@@ -341,6 +341,32 @@ async fn each_act_and_refusal_in_the_other_dialects_leaves_its_row() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_tried_with_a_credential_that_is_over_leaves_its_row() {
+    let mut log = Log::start(SETTINGS).await;
+    let (_, signed_up) = log
+        .post(
+            "/auth/register",
+            "",
+            json!({"name": "Ann", "email": "ann@example.com", "password": PASSWORD, "confirm": PASSWORD}),
+        )
+        .await;
+    let token = text(&signed_up["accessToken"]);
+    log.meet("ann").await;
+    log.says(&["sign_up done via rest by ann (none) of ann about session"]).await;
+    assert_eq!(log.post("/auth/send-verification-email", "", json!({})).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(log.post("/auth/send-verification-email", "no token", json!({})).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(log.post("/api/auth/logout", &token, json!({})).await.0, StatusCode::OK);
+    log.says(&["sign_out done via argon by ann (session) of ann about session"]).await;
+    assert_eq!(log.post("/auth", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(log.post("/auth/send-verification-email", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
+    log.says(&["token.shown credential_ended via rest by nobody (none) of nobody"]).await;
+    assert_eq!(log.post("/1/tokens", &token, json!({})).await.0, StatusCode::FORBIDDEN);
+    log.says(&["token.shown credential_ended via iron by nobody (none) of nobody"]).await;
+    assert_eq!(log.post("/api/auth/logout", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
+    log.says(&["token.shown credential_ended via argon by nobody (none) of nobody"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_registration_is_recorded_where_it_refuses() {
     let mut log = Log::start("registration = \"closed\"").await;
     log.post("/auth/register", "", json!({})).await;

@@ -32,7 +32,7 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 type Answer = Result<Response, Failure>;
 
 pub(super) async fn state(app: App, head: Head) -> Answer {
-    let asked = async { credentials::verify_user(&app, &token(&head.parts)?, head.client(&app)).await };
+    let asked = async { credentials::verify_user(&app, &token(&head.parts)?, Dialect::Argon, head.client(&app)).await };
     let user = asked.await.map_err(|error| Failure::worded(error, Wording::State))?;
     Ok(answer::kept_json(user.shown(Dialect::Argon), || wire::AuthState::of(&user)))
 }
@@ -112,8 +112,7 @@ pub(super) async fn system() -> Response {
 
 async fn actor(app: &App, parts: &Parts) -> Result<Actor, Error> {
     let origin = origin::of(app, parts, Dialect::Argon);
-    let caller = credentials::verify(app, &token(parts)?, origin.address).await?;
-    Ok(Actor { caller, origin })
+    credentials::verify_actor(app, &token(parts)?, origin).await
 }
 
 fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {

@@ -1,6 +1,7 @@
 //! What iron's handlers read of a request: who asks, whom or what the path names, which page of a
 //! list. Decides nothing.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 
@@ -29,17 +30,20 @@ pub(super) async fn caller(app: &App, parts: &Parts) -> Result<Caller> {
 
 /// Who asks for a change, and from where.
 pub(super) async fn actor(app: &App, parts: &Parts) -> Result<Actor> {
-    Ok(Actor { caller: caller(app, parts).await?, origin: origin::of(app, parts, Dialect::Iron) })
+    credentials::verify_actor(app, &token(app, parts)?, origin::of(app, parts, Dialect::Iron)).await
 }
 
 /// Who asks from an address, by the `Authorization` header or the query.
 pub(super) async fn identify(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<Caller> {
+    credentials::verify(app, &token(app, parts)?, Dialect::Iron, address).await
+}
+
+fn token<'a>(app: &App, parts: &'a Parts) -> Result<Cow<'a, str>> {
     let mut presented = authorization(&parts.headers, &SCHEMES);
     if app.settings().iron.dialect.query_token {
         presented = presented.and(query(parts.uri.query(), "oauth"));
     }
-    let token = presented.token().map_err(Error::Unauthenticated)?;
-    credentials::verify(app, &token, address).await
+    presented.token().map_err(Error::Unauthenticated)
 }
 
 /// What the path names. Reading it never fails, so that nobody learns of a bad name before the

@@ -32,7 +32,7 @@ use crate::secret::{ExposeSecret, Secret};
 type Answer = Result<Response, Failure>;
 
 pub(super) async fn welcome(app: App, head: Head) -> Answer {
-    let user = credentials::verify_user(&app, &token(&head.parts)?, head.client(&app)).await?;
+    let user = credentials::verify_user(&app, &token(&head.parts)?, Dialect::Rest, head.client(&app)).await?;
     Ok(answer::kept_json(user.shown(Dialect::Rest), || wire::Welcome::of(&user)))
 }
 
@@ -146,8 +146,7 @@ fn may_change(app: &App, actor: &Actor, action: Action) -> Result<(), Error> {
 }
 
 async fn actor(app: &App, exchange: &Exchange) -> Result<Actor, Error> {
-    let caller = credentials::verify(app, &token(&exchange.parts)?, exchange.origin.address).await?;
-    Ok(Actor { caller, origin: exchange.origin.clone() })
+    credentials::verify_actor(app, &token(&exchange.parts)?, exchange.origin.clone()).await
 }
 
 fn token(parts: &Parts) -> Result<Cow<'_, str>, Error> {

@@ -12,7 +12,6 @@ use crate::actions::credentials;
 use crate::actions::sessions;
 use crate::actions::sign_in::{SignIn, sign_in};
 use crate::app::App;
-use crate::domain::caller::Actor;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::domain::user::LoginName;
@@ -38,15 +37,16 @@ pub(super) async fn login(State(app): State<App>, request: Request) -> Answer {
 }
 
 pub(super) async fn me(app: App, head: Head) -> Answer {
-    let user = credentials::verify_user(&app, &token(&app, &head.parts)?, head.client(&app)).await?;
+    let user =
+        credentials::verify_user(&app, &token(&app, &head.parts)?, Dialect::XAccessToken, head.client(&app)).await?;
     Ok(answer::kept_json(user.shown(Dialect::XAccessToken), || wire::Me::of(&user)))
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {
     let (parts, _) = request.into_parts();
     let origin = origin::of(&app, &parts, Dialect::XAccessToken);
-    let caller = credentials::verify(&app, &token(&app, &parts)?, origin.address).await?;
-    sessions::sign_out(&app, &Actor { caller, origin }).await?;
+    let actor = credentials::verify_actor(&app, &token(&app, &parts)?, origin).await?;
+    sessions::sign_out(&app, &actor).await?;
     Ok(answer::json(StatusCode::OK, &wire::Done { success: true }))
 }
 

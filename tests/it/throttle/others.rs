@@ -109,7 +109,8 @@ async fn looking_up_unknown_tokens_is_failing() {
     assert_eq!(guesses(&server, HERE, "bob@example.com", 4).await, 0, "failures of all kinds are one count");
     assert_eq!(check(&server, HERE, ADMIN_TOKEN).await, StatusCode::OK, "what is in memory is no guess");
     assert_eq!(check(&server, ELSEWHERE, &dead).await, StatusCode::FORBIDDEN);
-    let recorded = "select count(*) from audit_log where action = 'token.shown' and reason = 'throttled'";
+    let recorded =
+        "select count(*) from audit_log where action = 'token.shown' and reason = 'throttled' and via = 'iron'";
     for _ in 0..100 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         if server.database().value(recorded) != "0" {
