@@ -88,7 +88,7 @@ impl House {
             dialect: Dialect::Iron,
         };
         let access = sign_up(&app, input, &Origin::default()).await?.tokens.access.secret;
-        let caller = credentials::verify(&app, access.expose_secret(), None).await?;
+        let caller = credentials::verify(&app, access.expose_secret(), Dialect::Iron, None).await?;
         let actor = Actor { caller, origin: Origin::default() };
         let name = ProjectName::parse("pieces").map_err(anyhow::Error::msg)?;
         let project = projects::create(&app, &actor, name, None).await?.project.id;
@@ -172,7 +172,7 @@ fn verifying(criterion: &mut Criterion, runtime: &Runtime, house: &House) {
     for (name, token) in known {
         criterion.bench_function(name, |bencher| {
             awaited(bencher, runtime, async || {
-                assert!(credentials::verify(app, token.expose_secret(), None).await.is_ok());
+                assert!(credentials::verify(app, token.expose_secret(), Dialect::Iron, None).await.is_ok());
             });
         });
     }
@@ -182,7 +182,7 @@ fn verifying(criterion: &mut Criterion, runtime: &Runtime, house: &House) {
     malformed.push(if last == Some('0') { '1' } else { '0' });
     criterion.bench_function("refuse an API token with a wrong checksum", |bencher| {
         awaited(bencher, runtime, async || {
-            assert!(credentials::verify(app, &malformed, None).await.is_err());
+            assert!(credentials::verify(app, &malformed, Dialect::Iron, None).await.is_err());
         });
     });
     criterion.bench_function("admit a caller to a project", |bencher| {
@@ -210,7 +210,7 @@ fn missing(criterion: &mut Criterion, runtime: &Runtime, house: &House) -> Resul
     let unknown = ApiTokenSecret::generate(random);
     criterion.bench_function("refuse an unknown API token", |bencher| {
         awaited(bencher, runtime, async || {
-            assert!(credentials::verify(&house.app, unknown.expose_secret(), None).await.is_err());
+            assert!(credentials::verify(&house.app, unknown.expose_secret(), Dialect::Iron, None).await.is_err());
         });
     });
     Ok(())
@@ -223,10 +223,10 @@ fn first_look<'s>(house: &House, secrets: impl Iterator<Item = &'s Secret> + Sen
         Builder::new_current_thread().enable_all().build()?.block_on(async {
             let app = open(&house.data_dir).await?;
             // The connection is open from here on. What counts of a holder is read with each token.
-            credentials::verify(&app, house.api_token.expose_secret(), None).await?;
+            credentials::verify(&app, house.api_token.expose_secret(), Dialect::Iron, None).await?;
             let begun = Instant::now();
             for secret in secrets {
-                credentials::verify(&app, secret.expose_secret(), None).await?;
+                credentials::verify(&app, secret.expose_secret(), Dialect::Iron, None).await?;
             }
             Ok(begun.elapsed())
         })
