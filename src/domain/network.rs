@@ -91,6 +91,22 @@ impl Network {
         address.is_ipv4() == self.base.is_ipv4() && Self::around(address, self.bits) == self
     }
 
+    /// Reads what [`Network::to_bytes`] wrote; `None` where it is something else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (address, bits) = bytes.split_first_chunk::<16>()?;
+        let &[bits] = bits else { return None };
+        let network = match bits.checked_sub(129) {
+            Some(bits @ 0..=32) => {
+                let (address, _) = address.split_first_chunk::<4>()?;
+                Self::around(IpAddr::from(*address), bits)
+            }
+            None if bits <= 128 => Self::around(IpAddr::from(*address), bits),
+            _ => return None,
+        };
+        (network.to_bytes() == *bytes).then_some(network)
+    }
+
     /// Its first address and its length, as bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 17] {
@@ -122,6 +138,21 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn bytes_of_a_network_are_read_back_and_others_are_refused() {
+        for text in ["192.0.2.1", "10.0.0.0/8", "0.0.0.0/0", "2001:db8::/64", "2001:db8::1", "::/0"] {
+            let network = Network::parse(text).unwrap();
+            assert_eq!(Network::from_bytes(&network.to_bytes()), Some(network));
+        }
+        let mut wrong = Network::parse("192.0.2.1").unwrap().to_bytes();
+        wrong[9] = 1;
+        assert_eq!(Network::from_bytes(&wrong), None, "bytes behind an address of IPv4");
+        wrong[9] = 0;
+        wrong[16] = 255;
+        assert_eq!(Network::from_bytes(&wrong), None, "a length that is none");
+        assert_eq!(Network::from_bytes(&wrong[1..]), None);
     }
 
     #[test]

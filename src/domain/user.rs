@@ -62,6 +62,14 @@ impl Email {
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+
+    /// What the canonical form of an address that begins with `text` begins with. Of a domain that is not
+    /// written in ASCII that is known only once it is whole.
+    #[must_use]
+    pub fn beginning(text: &str) -> String {
+        Self::parse(text)
+            .map_or_else(|_| text.nfc().collect::<String>().to_lowercase().nfc().collect(), |it| it.canonical)
+    }
 }
 
 /// A username: as typed for display, and its canonical form for look-ups.
@@ -114,6 +122,12 @@ impl Username {
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
+    }
+
+    /// What the canonical form of a username that begins with `text` begins with.
+    #[must_use]
+    pub fn beginning(text: &str) -> String {
+        canonical_username(text)
     }
 }
 
@@ -381,6 +395,23 @@ mod tests {
             &"x".repeat(129),
         ] {
             assert!(Username::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_name_begins_with_is_known_in_its_canonical_form() {
+        for (name, beginning) in [
+            ("Ann.Lee@Example.com", "ANN.L"),
+            ("ann@example.com", "Ann@Exa"),
+            ("ann@bücher.example", "ann@Bücher.example"),
+            ("rene\u{301}@example.com", "REN\u{c9}"),
+        ] {
+            let canonical = Email::parse(name).unwrap().canonical().to_owned();
+            assert!(canonical.starts_with(&Email::beginning(beginning)), "{name}");
+        }
+        for (name, beginning) in [("Ann Lee", "ann"), ("Ann Lee", "ANN L"), ("ａｎｎ", "An")] {
+            let canonical = Username::parse(name).unwrap().canonical().to_owned();
+            assert!(canonical.starts_with(&Username::beginning(beginning)), "{name}");
         }
     }
 

@@ -2,12 +2,14 @@
 //! hash over itself and the row before. Only retention takes rows away, from the oldest on.
 
 mod chain;
+mod hours;
 mod question;
 
 use std::fmt;
 use std::net::IpAddr;
 
 pub(super) use self::chain::chained;
+pub(crate) use self::hours::{HourCount, count_hours};
 pub(crate) use self::question::list;
 pub use self::question::{Filter, Order, Whose};
 use super::sql::{row, statements};
@@ -148,6 +150,10 @@ impl From<Event> for Entry {
 /// The statements of the questions, for the tests of all.
 #[cfg(test)]
 pub(super) const QUESTIONS: &[super::sql::Described] = question::ALL;
+
+/// The statements that count, for the same.
+#[cfg(test)]
+pub(super) const COUNTS: &[super::sql::Described] = hours::ALL;
 
 /// A row's place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

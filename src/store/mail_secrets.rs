@@ -13,6 +13,8 @@ statements! {
         where secret_hash = $1 and purpose = $2 returning user_id, email_key, expires_at";
     HOLDER: ([u8; 32], String, Timestamp) -> (UserId,) = "select user_id from mail_secrets
         where secret_hash = $1 and purpose = $2 and expires_at > $3";
+    OF_USER: (UserId) -> (String, Timestamp, Timestamp) =
+        "select purpose, created_at, expires_at from mail_secrets where user_id = $1 order by created_at limit 10001";
     DELETE_OF_USER: (UserId) -> () = "delete from mail_secrets where user_id = $1";
     SWEEP: (Timestamp) -> () = "delete from mail_secrets where secret_hash in (
         select secret_hash from mail_secrets where expires_at < $1 order by expires_at limit 500)";
@@ -59,6 +61,11 @@ pub struct MailSecret {
     pub created_at: Timestamp,
     /// When it is worthless.
     pub expires_at: Timestamp,
+}
+
+/// What a user's pending secrets are for, when each was made, and when it is worthless: at most 10,001.
+pub(crate) async fn list(reads: &Reads<'_>, user: UserId) -> Result<Vec<(String, Timestamp, Timestamp)>> {
+    reads.all(&OF_USER, (user,)).await
 }
 
 pub(crate) async fn insert(tx: &Tx<'_>, new: &MailSecret) -> Result<()> {

@@ -36,6 +36,7 @@ migrations! {
     3 "0003_side_by_side" runs with 1,
     4 "0004_throttle" runs with 1,
     5 "0005_audit_log" runs with 1,
+    7 "0007_console" runs with 1,
 }
 
 /// A step that a database went through, as its journal has it.
@@ -87,7 +88,7 @@ fn newer(version: i64) -> OpenError {
     OpenError::new(format!(
         "the database has schema version {version}, and this doorward knows versions up to {}: it was last \
          opened by a newer doorward; start that one, or restore the backup made before the upgrade",
-        ALL.len()
+        ALL.last().map_or(0, |ours| ours.version)
     ))
 }
 
@@ -113,13 +114,14 @@ mod tests {
     #[test]
     fn what_is_missing_is_done_in_order() {
         let left = pending(&history(&[])[..1], |step| step.sqlite).unwrap();
-        assert_eq!(left.iter().map(|step| step.version).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        let versions = |steps: &[Migration]| steps.iter().map(|step| step.version).collect::<Vec<_>>();
+        assert_eq!(versions(left), versions(&ALL[1..]));
         assert!(pending(&history(&[]), |step| step.sqlite).unwrap().is_empty());
     }
 
     #[test]
     fn a_newer_schema_is_lived_with_where_it_says_so_and_refused_where_not() {
-        let highest = i64::try_from(ALL.len()).unwrap();
+        let highest = ALL.last().unwrap().version;
         for (runs_with, is_fine) in [(1, true), (highest, true), (highest + 1, false)] {
             let found = pending(&history(&[(highest + 1, runs_with)]), |step| step.sqlite);
             assert_eq!(found.is_ok(), is_fine, "{runs_with}");

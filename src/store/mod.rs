@@ -31,6 +31,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 pub use self::audit::{Entry, Filter, Order, Position, Record, Whose};
 pub use self::changes::{Change, News};
 pub use self::mail_secrets::{MailSecret, Purpose};
@@ -40,9 +42,10 @@ pub use self::sessions::NewSession;
 use self::sql::{Parameters, Row, Statement};
 use self::sqlite::{Here, Sqlite};
 pub use self::tokens::{NewToken, TokenHit};
+pub use self::users::search::UserFilter;
 pub use self::users::{Account, NewUser, UserChange};
 use crate::clock::{Clock, Timestamp};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 
 /// Why a store could not be opened; the text says how to mend it.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +142,31 @@ impl Store {
         }
     }
 
+    /// Runs a `body` that reads for long where it keeps nobody waiting: on SQLite on a thread of its own,
+    /// on PostgreSQL on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returns, or that the store cannot be used.
+    pub(crate) async fn aside<T, F>(&self, body: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFnOnce(&Reads<'_>) -> Result<T> + Clone + Send + 'static,
+    {
+        match &*self.0 {
+            Engine::Sqlite(_) => {
+                let store = self.clone();
+                let reading = tokio::task::spawn_blocking(move || {
+                    // On SQLite each statement is ready at its first poll.
+                    let read = body(&store.reads()).now_or_never();
+                    read.unwrap_or_else(|| Err(Error::Internal("what reads aside awaits something else".to_owned())))
+                });
+                reading.await.unwrap_or_else(|_| Err(Error::Internal("what reads aside has ended".to_owned())))
+            }
+            Engine::Postgres(postgres) => apart(postgres.write(async move |tx: &Tx<'_>| body(tx.unheld()).await)).await,
+        }
+    }
+
     /// Whether the store answers: reads one row.
     ///
     /// # Errors
@@ -231,6 +259,14 @@ impl Reads<'_> {
             Place::Sqlite(here) => here.all(statement, &inputs),
             Place::Postgres(there) => apart(there.all(statement, inputs)).await,
         }
+    }
+}
+
+impl Reads<'_> {
+    /// The number that a statement counts.
+    async fn count<P: Parameters>(&self, statement: &Statement<P, (i64,)>, inputs: P::Inputs<'_>) -> Result<u64> {
+        let counted = self.first(statement, inputs).await?.map_or(0, |(count,)| count);
+        Ok(u64::try_from(counted).unwrap_or(0))
     }
 }
 

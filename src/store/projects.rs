@@ -24,6 +24,19 @@ statements! {
         where id in (select id from projects where user_id = $1
             union select project_id from project_shares where user_id = $2) and id > $3
         order by id limit $4");
+    NEWEST: (ProjectId) -> ProjectRow =
+        concat!("select ", columns!(), " from projects where id <= $1 order by id desc limit 101");
+    NEWEST_OF_OWNER: (UserId, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where user_id = $1 and id <= $2 order by id desc limit 101");
+    NAMED: (String, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where lower(name) = $1 and id >= $2 order by id limit 101");
+    NAMED_OF_OWNER: (UserId, String, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where user_id = $1 and lower(name) = $2 and id >= $3 order by id limit 101");
+    NAMED_BEHIND: (String, String) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where lower(name) > $1 and lower(name) < $2 order by lower(name), id limit 101");
+    NAMED_BEHIND_OF_OWNER: (UserId, String, String) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where user_id = $1 and lower(name) > $2 and lower(name) < $3 order by lower(name), id limit 101");
+    COUNT: () -> (i64,) = "select count(*) from projects";
     INSERT: (
         ProjectId, UserId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String, Timestamp
     ) -> () = concat!("insert into projects (", columns!(), ")
@@ -106,6 +119,48 @@ pub(crate) async fn list_of_user(
     let after = after.unwrap_or(ProjectId::from_bytes([0; 12]));
     let rows = reads.all(&OF_USER, (user, user, after, limit)).await?;
     rows.into_iter().map(ProjectRow::into_project).collect()
+}
+
+/// The next [`super::users::search::FOUND_AT_ONCE`] projects from `from` on, of an owner or of all, the
+/// newest first.
+pub(crate) async fn newest(reads: &Reads<'_>, owner: Option<UserId>, from: ProjectId) -> Result<Vec<Project>> {
+    let rows = match owner {
+        Some(owner) => reads.all(&NEWEST_OF_OWNER, (owner, from)).await?,
+        None => reads.all(&NEWEST, (from,)).await?,
+    };
+    rows.into_iter().map(ProjectRow::into_project).collect()
+}
+
+/// A project's name in the form that is looked for: without regard to the case of the letters from A to Z.
+pub(crate) fn name_key(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// The next projects by their name and id, of an owner or of all: from this key and id on, and with a key
+/// before `below`. [`super::users::search::FOUND_AT_ONCE`] of them, or up to as many more.
+pub(crate) async fn by_name(
+    reads: &Reads<'_>,
+    owner: Option<UserId>,
+    (key, id): (&str, ProjectId),
+    below: &str,
+) -> Result<Vec<Project>> {
+    // Two statements: no engine finds its place among equal names by one.
+    let mut rows = match owner {
+        Some(owner) => reads.all(&NAMED_OF_OWNER, (owner, key, id)).await?,
+        None => reads.all(&NAMED, (key, id)).await?,
+    };
+    if rows.len() < super::users::search::FOUND_AT_ONCE {
+        rows.extend(match owner {
+            Some(owner) => reads.all(&NAMED_BEHIND_OF_OWNER, (owner, key, below)).await?,
+            None => reads.all(&NAMED_BEHIND, (key, below)).await?,
+        });
+    }
+    rows.into_iter().map(ProjectRow::into_project).collect()
+}
+
+/// How many projects there are.
+pub(crate) async fn count(reads: &Reads<'_>) -> Result<u64> {
+    reads.count(&COUNT, ()).await
 }
 
 pub(crate) async fn insert(tx: &Tx<'_>, project: &Project) -> Result<()> {

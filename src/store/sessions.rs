@@ -19,6 +19,17 @@ statements! {
     BY_ID: (SessionId) -> Session = concat!("select ", columns!(), " from sessions where id = $1");
     LIVE_OF_USER: (UserId, Timestamp) -> Session = concat!("select ", columns!(),
         " from sessions where user_id = $1 and ended_at is null and expires_at > $2 order by id");
+    NEWEST_LIVE: (Timestamp, SessionId) -> Session = concat!("select ", columns!(), " from sessions
+        where ended_at is null and expires_at > $1 and id <= $2 order by id desc limit 101");
+    NEWEST_LIVE_OF_USER: (UserId, Timestamp, SessionId) -> Session = concat!("select ", columns!(), " from sessions
+        where user_id = $1 and ended_at is null and expires_at > $2 and id <= $3 order by id desc limit 101");
+    NEWEST_OF_USER: (UserId, SessionId) -> Session = concat!("select ", columns!(), " from sessions
+        where user_id = $1 and id <= $2 order by id desc limit 101");
+    /// `coalesce` keeps the index of expiries out of it: that does not say which ones were ended.
+    COUNT_LIVE: (Timestamp) -> (i64,) =
+        "select count(*) from sessions where ended_at is null and coalesce(expires_at, 0) > $1";
+    UNENDED_OF_USER: (UserId, SessionId) -> (SessionId, Timestamp) = "select id, expires_at from sessions
+        where user_id = $1 and ended_at is null and id > $2 order by id limit 500";
     pub(super) ENDED_SINCE: (Timestamp) -> (SessionId, Timestamp) =
         "select id, ended_at from sessions where ended_at > $1";
     INSERT: (
@@ -104,6 +115,43 @@ pub(crate) async fn find(reads: &Reads<'_>, id: SessionId) -> Result<Option<Sess
 /// The user's sessions that can still be used.
 pub(crate) async fn list_live(reads: &Reads<'_>, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
     reads.all(&LIVE_OF_USER, (user, now)).await
+}
+
+/// The next [`super::users::search::FOUND_AT_ONCE`] live sessions from `from` on, of a user or of all,
+/// the newest first.
+pub(crate) async fn newest_live(
+    reads: &Reads<'_>,
+    user: Option<UserId>,
+    now: Timestamp,
+    from: SessionId,
+) -> Result<Vec<Session>> {
+    match user {
+        Some(user) => reads.all(&NEWEST_LIVE_OF_USER, (user, now, from)).await,
+        None => reads.all(&NEWEST_LIVE, (now, from)).await,
+    }
+}
+
+/// The next [`super::users::search::FOUND_AT_ONCE`] sessions of a user from `from` on, those that are over
+/// too, the newest first.
+pub(crate) async fn newest_of_user(reads: &Reads<'_>, user: UserId, from: SessionId) -> Result<Vec<Session>> {
+    reads.all(&NEWEST_OF_USER, (user, from)).await
+}
+
+/// How many sessions can be used.
+pub(crate) async fn count_live(reads: &Reads<'_>, now: Timestamp) -> Result<u64> {
+    reads.count(&COUNT_LIVE, (now,)).await
+}
+
+/// How many sessions [`list_unended`] gives at the most: few enough that nobody waits for who ends them.
+pub(crate) const UNENDED_AT_ONCE: usize = 500;
+
+/// The user's sessions behind `after` that nobody ended, with the moment at which each is over by itself.
+pub(crate) async fn list_unended(
+    reads: &Reads<'_>,
+    user: UserId,
+    after: SessionId,
+) -> Result<Vec<(SessionId, Timestamp)>> {
+    reads.all(&UNENDED_OF_USER, (user, after)).await
 }
 
 /// The sessions that ended after `since`, with the moment.

@@ -22,6 +22,11 @@ statements! {
         from tokens join users on users.id = tokens.user_id where tokens.secret_hash = $1";
     BY_ID: (TokenId) -> ApiToken = concat!("select ", columns!(), " from tokens where id = $1");
     OF_USER: (UserId) -> ApiToken = concat!("select ", columns!(), " from tokens where user_id = $1 order by id");
+    NEWEST: (TokenId) -> ApiToken =
+        concat!("select ", columns!(), " from tokens where id <= $1 order by id desc limit 101");
+    NEWEST_OF_USER: (UserId, TokenId) -> ApiToken = concat!("select ", columns!(), " from tokens
+        where user_id = $1 and id <= $2 order by id desc limit 101");
+    COUNT: () -> (i64,) = "select count(*) from tokens";
     SEALED: (UserId, Timestamp) -> (TokenId, bool, Vec<u8>) = "select id, admin, sealed from tokens
         where user_id = $1 and sealed is not null and (expires_at is null or expires_at > $2) order by id";
     FOREIGN: () -> ([u8; 32],) = "select secret_hash from tokens where foreign_form = true";
@@ -107,6 +112,20 @@ pub(crate) async fn find(reads: &Reads<'_>, id: TokenId) -> Result<Option<ApiTok
 
 pub(crate) async fn list_of_user(reads: &Reads<'_>, user: UserId) -> Result<Vec<ApiToken>> {
     reads.all(&OF_USER, (user,)).await
+}
+
+/// The next [`super::users::search::FOUND_AT_ONCE`] tokens from `from` on, of a user or of all, the newest
+/// first.
+pub(crate) async fn newest(reads: &Reads<'_>, user: Option<UserId>, from: TokenId) -> Result<Vec<ApiToken>> {
+    match user {
+        Some(user) => reads.all(&NEWEST_OF_USER, (user, from)).await,
+        None => reads.all(&NEWEST, (from,)).await,
+    }
+}
+
+/// How many tokens there are.
+pub(crate) async fn count(reads: &Reads<'_>) -> Result<u64> {
+    reads.count(&COUNT, ()).await
 }
 
 /// The sealed secrets of a user's live tokens, each with the id it is bound to and whether it

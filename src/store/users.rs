@@ -1,5 +1,7 @@
 //! Users and their password hashes.
 
+pub(crate) mod search;
+
 use super::sql::{row, statements};
 use super::{Change, Reads, Tx};
 use crate::clock::Timestamp;
@@ -25,8 +27,12 @@ statements! {
     ID_OF_EMAIL: (String) -> (UserId,) = "select id from users where email_key = $1";
     ID_OF_USERNAME: (String) -> (UserId,) = "select id from users where username_key = $1";
     ANY: () -> (UserId,) = "select id from users limit 1";
+    /// `coalesce` keeps out of it the index of those who are active: that is nearly everybody.
     OTHER_ADMINS: (UserId) -> (UserId,) =
-        "select id from users where admin = true and status = 'active' and id <> $1 limit 1";
+        "select id from users where admin = true and coalesce(status, '') = 'active' and id <> $1 limit 1";
+    COUNT: () -> (i64,) = "select count(*) from users";
+    COUNT_ADMINS: () -> (i64,) = "select count(*) from users where admin = true";
+    COUNT_DISABLED: () -> (i64,) = "select count(*) from users where status = 'disabled'";
     INSERT: (
         UserId, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>,
         Option<String>, Status, String, bool, String, String, Option<Timestamp>, Timestamp, Timestamp
@@ -38,6 +44,8 @@ statements! {
         set email = $1, email_key = $2, email_verified_at = $3, updated_at = $4 where id = $5";
     SET_USERNAME: (Option<String>, Option<String>, Timestamp, UserId) -> () =
         "update users set username = $1, username_key = $2, updated_at = $3 where id = $4";
+    SET_PROFILE: (Option<String>, Option<String>, Timestamp, UserId) -> () =
+        "update users set name = $1, bio = $2, updated_at = $3 where id = $4";
     SET_PASSWORD: (String, Timestamp, UserId) -> () =
         "update users set password = $1, updated_at = $2 where id = $3";
     REPLACE_HASH: (String, UserId, String) -> () =
@@ -73,6 +81,10 @@ row! {
         updated_at: Timestamp,
     }
 }
+
+/// The statements of searches, for the tests of all.
+#[cfg(test)]
+pub(super) const SEARCHES: &[super::sql::Described] = search::ALL;
 
 /// A user together with the stored password hash.
 #[derive(Debug)]
@@ -141,6 +153,10 @@ pub enum UserChange<'c> {
     Email(&'c Email, Option<Timestamp>),
     /// Another username.
     Username(&'c Username),
+    /// No username any more.
+    NoUsername,
+    /// The display name and the text about oneself.
+    Profile(Option<&'c str>, Option<&'c str>),
     /// Another password hash.
     Password(&'c str),
     /// Whether the user may sign in.
@@ -177,6 +193,11 @@ pub(crate) async fn list(reads: &Reads<'_>, after: Option<UserId>, limit: i64) -
         None => reads.all(&FIRST, (limit,)).await?,
     };
     rows.into_iter().map(|row| row.into_account().map(|account| account.user)).collect()
+}
+
+/// How many users there are, how many of them hold `admin`, and how many are disabled.
+pub(crate) async fn count(reads: &Reads<'_>) -> Result<(u64, u64, u64)> {
+    Ok((reads.count(&COUNT, ()).await?, reads.count(&COUNT_ADMINS, ()).await?, reads.count(&COUNT_DISABLED, ()).await?))
 }
 
 /// Whether there is any user at all.
@@ -251,6 +272,8 @@ pub(crate) async fn update(tx: &Tx<'_>, id: UserId, change: UserChange<'_>, now:
             free(tx, id, None, Some(username)).await?;
             tx.execute(&SET_USERNAME, (Some(username.as_str()), Some(username.canonical()), now, id)).await?
         }
+        UserChange::NoUsername => tx.execute(&SET_USERNAME, (None, None, now, id)).await?,
+        UserChange::Profile(name, bio) => tx.execute(&SET_PROFILE, (name, bio, now, id)).await?,
         UserChange::Password(hash) => tx.execute(&SET_PASSWORD, (hash, now, id)).await?,
         UserChange::Status(status) => tx.execute(&SET_STATUS, (status, now, id)).await?,
         UserChange::Permissions(permissions) => {

@@ -13,9 +13,9 @@ use crate::store::Reads;
 use crate::store::sql::{Statement, statements};
 
 /// How many rows one statement looks through where no index leads to those asked for.
-const WINDOW: i64 = 50_000;
+pub(super) const WINDOW: i64 = 50_000;
 /// By how much clocks may have been wrong, or have disagreed, where rows of a time are looked for.
-const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
 const ALWAYS: (Timestamp, Timestamp) = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
 
 macro_rules! asked {
@@ -129,7 +129,7 @@ async fn bounds(reads: &Reads<'_>, filter: &Filter) -> Result<(i64, i64)> {
 
 /// The number before that of the first row that is not before `moment`. Numbers go with the time but for what
 /// clocks do.
-async fn first_at(reads: &Reads<'_>, (mut low, mut high): (i64, i64), moment: Timestamp) -> Result<i64> {
+pub(super) async fn first_at(reads: &Reads<'_>, (mut low, mut high): (i64, i64), moment: Timestamp) -> Result<i64> {
     while low < high {
         let middle = low.midpoint(high);
         match reads.first(&TIME_AFTER, (middle,)).await? {

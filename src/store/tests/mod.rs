@@ -5,6 +5,7 @@ mod audit_log;
 #[path = "../../../tests/support/postgres.rs"]
 mod cluster;
 mod functions;
+mod plans;
 mod promises;
 mod schema;
 mod statements;
