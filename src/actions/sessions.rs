@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Caller, Credential, Origin};
 use crate::domain::error::{Error, Result};
-use crate::domain::id::SessionId;
+use crate::domain::id::{ID_BYTES, SessionId};
 use crate::domain::session::Session;
 use crate::domain::token::RefreshClaims;
 use crate::domain::user::{Status, UserRef};
@@ -127,6 +127,91 @@ async fn end(app: &App, id: SessionId, event: Event) -> Result<bool> {
             Ok(ended)
         })
         .await
+}
+
+/// The caller's own live sessions, newest first.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] for the operator, who is no user.
+pub async fn list_own(app: &App, caller: &Caller) -> Result<Vec<Session>> {
+    let user = caller.require_user()?;
+    let mut sessions = store::sessions::list_live(&app.store().reads(), user, app.now()).await?;
+    sessions.reverse();
+    Ok(sessions)
+}
+
+/// Ends one of the caller's own sessions, be it the one that asks.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] where the caller has no such session that lives.
+pub async fn end_own(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
+    let event = actor.event(Action::SignOut).about(id);
+    app.audit().note(&event, end_mine(app, actor, event.clone(), id).await)
+}
+
+async fn end_mine(app: &App, actor: &Actor, event: Event, id: SessionId) -> Result<()> {
+    let (user, now) = (actor.caller.require_user()?, app.now());
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        let session = store::sessions::find(tx.unheld(), id).await?;
+        let is_mine = session.is_some_and(|session| session.user_id == user && now < session.expires_at);
+        if !is_mine || !store::sessions::end(tx, id, now).await? {
+            return Err(Error::NotFound);
+        }
+        tx.audit(event);
+        Ok(())
+    })
+    .await
+}
+
+/// Ends all of the caller's own sessions but the one that asks; how many of them were alive. An API
+/// token has no session: all end.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] for the operator, who is no user.
+pub async fn end_others(app: &App, actor: &Actor) -> Result<u64> {
+    let event = actor.event(Action::OtherSessionsEnded);
+    app.audit().note(&event, end_all_others(app, actor, &event).await)
+}
+
+async fn end_all_others(app: &App, actor: &Actor, event: &Event) -> Result<u64> {
+    let user = actor.caller.require_user()?;
+    let (mut after, mut count) = (SessionId::from_bytes([0; ID_BYTES]), 0);
+    loop {
+        let (ended, last) = end_some(app, actor, event.clone().about_user(user), after).await?;
+        count += ended;
+        match last {
+            Some(last) => after = last,
+            None => return Ok(count),
+        }
+    }
+}
+
+/// Ends some of the sessions behind `after`: how many of them were alive, and the last one where there
+/// may be more. One by one: what ends user-wide would end the caller's too.
+async fn end_some(app: &App, actor: &Actor, event: Event, after: SessionId) -> Result<(u64, Option<SessionId>)> {
+    let (user, now) = (actor.caller.require_user()?, app.now());
+    let credential = actor.caller.credential();
+    credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
+        let found = store::sessions::list_unended(tx.unheld(), user, after).await?;
+        let is_mine = |session| matches!(credential, Credential::Session { id, .. } if id == session);
+        let mut count = 0;
+        for (id, expires_at) in found.iter().filter(|(id, _)| !is_mine(*id)) {
+            if store::sessions::end(tx, *id, now).await? && now < *expires_at {
+                count += 1;
+            }
+        }
+        if count > 0 {
+            // Whoever began those may not have been the user.
+            store::known_networks::delete_of_user(tx, user).await?;
+            tx.audit(event);
+        }
+        let is_full = found.len() == store::sessions::UNENDED_AT_ONCE;
+        Ok((count, found.last().filter(|_| is_full).map(|(id, _)| *id)))
+    })
+    .await
 }
 
 /// The live sessions of a user, for an administrator.

@@ -54,6 +54,8 @@ words! {
         SessionEnded "session.ended",
         /// An administrator ended all sessions of a user.
         UserSessionsEnded "user.sessions_ended",
+        /// A user ended all sessions of their own but the one that asked.
+        OtherSessionsEnded "user.other_sessions_ended",
         /// An API token was made.
         TokenCreated "token.created",
         /// An API token was deleted.
@@ -62,7 +64,7 @@ words! {
         TokenShown "token.shown",
         /// An administrator made a user.
         UserCreated "user.created",
-        /// What only administrators set was changed.
+        /// What only administrators set was changed, or the name and the text about oneself.
         UserUpdated "user.updated",
         /// The username was changed.
         UsernameChanged "user.username_changed",

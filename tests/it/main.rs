@@ -7,6 +7,7 @@ mod argon;
 mod attacks;
 mod audit;
 mod cli;
+mod console;
 mod crash;
 mod faults;
 mod feed;
