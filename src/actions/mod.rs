@@ -12,6 +12,7 @@ pub mod housekeeping;
 mod issue;
 pub mod keys;
 pub mod policy;
+pub mod profile;
 pub mod projects;
 pub mod recovery;
 pub mod sessions;
