@@ -15,6 +15,7 @@ pub mod policy;
 pub mod profile;
 pub mod projects;
 pub mod recovery;
+pub mod search;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_up;

@@ -2,6 +2,7 @@
 //! whose answers to tokens show what has become of them.
 
 mod profile;
+mod search;
 mod sessions;
 
 use std::time::Duration;
