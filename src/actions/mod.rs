@@ -11,6 +11,7 @@ mod guess;
 pub mod housekeeping;
 mod issue;
 pub mod keys;
+pub mod overview;
 pub mod policy;
 pub mod profile;
 pub mod projects;

@@ -7,6 +7,7 @@ mod database;
 mod errand;
 mod keys;
 mod lifetimes;
+mod overview;
 mod throttle;
 pub mod transfer;
 
@@ -20,6 +21,7 @@ pub use self::audit::Refusals;
 pub use self::data_dir::Presence;
 pub use self::errand::{Errand, Errands};
 use self::keys::{KeySafe, Stamp};
+use self::overview::Census;
 use crate::clock::watch::{Verdict, Watch};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
@@ -85,6 +87,7 @@ struct Inner {
     mailer: Mailer,
     errands: mpsc::Sender<Errand>,
     refusals: Refusals,
+    census: Census,
 }
 
 impl App {
@@ -152,6 +155,7 @@ impl App {
             mailer,
             errands,
             refusals,
+            census: Census::default(),
         };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
@@ -298,6 +302,11 @@ impl App {
     #[must_use]
     pub fn audit(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// The last count of everything.
+    pub(crate) fn census(&self) -> &Census {
+        &self.0.census
     }
 
     /// Whether the store answers and its schema is up.

@@ -7,6 +7,7 @@ pub mod error;
 pub mod id;
 pub mod limits;
 pub mod network;
+pub mod overview;
 pub mod password;
 pub mod permission;
 pub mod project;
