@@ -5,6 +5,7 @@
 pub mod account;
 pub mod audit;
 pub mod credentials;
+pub mod export;
 pub mod failures;
 pub mod first_admin;
 mod guess;

@@ -1,6 +1,7 @@
 //! What stands behind the console and the pages of one's own account, asked as those ask: on a real server,
 //! whose answers to tokens show what has become of them.
 
+mod export;
 mod overview;
 mod profile;
 mod search;
