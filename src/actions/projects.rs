@@ -202,6 +202,15 @@ async fn change(app: &App, actor: &Actor, event: Event, id: ProjectId, input: Up
     .await
 }
 
+/// Gives a project another name, for its owner and administrators.
+///
+/// # Errors
+///
+/// As [`update`].
+pub async fn rename(app: &App, actor: &Actor, id: ProjectId, name: ProjectName) -> Result<SharedProject> {
+    update(app, actor, id, UpdateProject { name: Some(name), ..UpdateProject::default() }).await
+}
+
 /// Deletes a project, for its owner and administrators.
 ///
 /// # Errors
