@@ -72,7 +72,7 @@ impl LeftOut {
         if rows.len() > LIMIT {
             self.0.push(list);
         }
-        rows.iter().take(LIMIT).map(shape).collect()
+        rows.into_iter().take(LIMIT).map(|row| shape(&row)).collect()
     }
 }
 

@@ -11,7 +11,6 @@ use crate::store::{self, Tx, UserChange};
 
 /// A change of some of one's own fields. `None` leaves a field, `Some(None)` clears it.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::option_option, reason = "to leave a field and to clear it are two things")]
 pub struct ProfileChange {
     /// The display name.
     pub name: Option<Option<DisplayName>>,

@@ -67,7 +67,7 @@ async fn by_name(
         return Ok(Page { rows: Vec::new(), next: None });
     };
     let found = store::projects::by_name(&app.store().reads(), owner, (&key, id), &below).await?;
-    Ok(Page::of(found, size(limit), |project| write(project)))
+    Ok(Page::of(found, size(limit), write))
 }
 
 /// A cursor is the project that the page begins with: its id and its name.

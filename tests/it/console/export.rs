@@ -23,8 +23,17 @@ fn list<'v>(copy: &'v Value, name: &str) -> &'v [Value] {
     copy[name].as_array().unwrap_or_else(|| panic!("no list {name} in {copy}"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_holds_everything_of_the_user_and_no_secret() {
+/// What Ann was given.
+struct Given {
+    server: Server,
+    ann: String,
+    bob: String,
+    token: String,
+    mailed: String,
+}
+
+/// Ann, who has done and has got some of everything.
+async fn with_ann_and_bob() -> Given {
     let server = Server::start().await;
     let ann = registered(&server, "ann@example.com").await;
     let bob = registered(&server, "bob@example.com").await;
@@ -43,7 +52,12 @@ async fn a_copy_holds_everything_of_the_user_and_no_secret() {
     let by_admin =
         server.request(Method::PATCH, &path).bearer_auth(ADMIN_TOKEN).header("user-agent", "the admin's own");
     assert_eq!(answer(by_admin.json(&flags)).await.0, StatusCode::OK);
+    Given { server, ann, bob, token, mailed }
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_holds_everything_of_the_user_and_no_secret() {
+    let Given { server, ann, bob, token, mailed } = with_ann_and_bob().await;
     let copy = copy_of(&server, &ann).await;
     assert_eq!((&copy["user"]["email"], &copy["user"]["name"]), (&json!("ann@example.com"), &json!("Ann")));
     assert_eq!(copy["user"]["flags"], json!({"beta": true}));

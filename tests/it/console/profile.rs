@@ -13,16 +13,16 @@ use doorward::secret::ExposeSecret as _;
 use super::{actor, id, last_row, registered, rows_behind, said};
 use crate::harness::{PASSWORD, Server};
 
-fn name(text: &str) -> Option<Option<DisplayName>> {
-    Some(Some(DisplayName::parse(text).unwrap()))
+fn name(text: &str) -> DisplayName {
+    DisplayName::parse(text).unwrap()
 }
 
-fn bio(text: &str) -> Option<Option<Bio>> {
-    Some(Some(Bio::parse(text).unwrap()))
+fn bio(text: &str) -> Bio {
+    Bio::parse(text).unwrap()
 }
 
-fn username(text: &str) -> Option<Option<Username>> {
-    Some(Some(Username::parse(text).unwrap()))
+fn username(text: &str) -> Username {
+    Username::parse(text).unwrap()
 }
 
 fn shown(user: &User) -> [Option<&str>; 3] {
@@ -42,7 +42,11 @@ async fn what_is_changed_is_known_at_once_and_recorded_by_its_fields() {
     // From here on it is in memory.
     assert_eq!(credentials::user(server.app(), &ann.caller).await.unwrap().name.as_deref(), Some("Ann"));
     let before = last_row(&server).await;
-    let change = ProfileChange { name: name("Ann Lee"), bio: bio("I mend clocks."), username: username("Ann") };
+    let change = ProfileChange {
+        name: Some(Some(name("Ann Lee"))),
+        bio: Some(Some(bio("I mend clocks."))),
+        username: Some(Some(username("Ann"))),
+    };
     let changed = update(server.app(), &ann, change.clone()).await.unwrap();
     assert_eq!(shown(&changed), [Some("Ann Lee"), Some("I mend clocks."), Some("Ann")]);
     let known = credentials::user(server.app(), &ann.caller).await.unwrap();
@@ -75,13 +79,19 @@ async fn what_is_changed_is_known_at_once_and_recorded_by_its_fields() {
 async fn where_a_username_is_taken_nothing_is_changed() {
     let (server, ann) = with_ann().await;
     let bob = actor(&server, &registered(&server, "bob@example.com").await).await;
-    update(server.app(), &bob, ProfileChange { username: username("Bob"), ..ProfileChange::default() }).await.unwrap();
-    let change = ProfileChange { name: name("Bob"), bio: bio("Bob"), username: username("BOB") };
+    update(server.app(), &bob, ProfileChange { username: Some(Some(username("Bob"))), ..ProfileChange::default() })
+        .await
+        .unwrap();
+    let change = ProfileChange {
+        name: Some(Some(name("Bob"))),
+        bio: Some(Some(bio("Bob"))),
+        username: Some(Some(username("BOB"))),
+    };
     assert!(matches!(update(server.app(), &ann, change).await, Err(Error::Taken("username"))));
     let known = credentials::user(server.app(), &ann.caller).await.unwrap();
     assert_eq!(shown(&known), [Some("Ann"), None, None]);
     // In other letters it is still one's own.
-    let change = ProfileChange { username: username("BOB"), ..ProfileChange::default() };
+    let change = ProfileChange { username: Some(Some(username("BOB"))), ..ProfileChange::default() };
     assert_eq!(update(server.app(), &bob, change).await.unwrap().username.as_deref(), Some("BOB"));
 }
 
@@ -98,7 +108,7 @@ async fn a_username_is_not_cleared_where_nothing_else_names_the_user() {
     };
     let issued = sign_up(server.app(), input, &Origin::default()).await.unwrap();
     let carol = actor(&server, issued.tokens.access.secret.expose_secret()).await;
-    let change = ProfileChange { name: name("Carol"), username: Some(None), ..ProfileChange::default() };
+    let change = ProfileChange { name: Some(Some(name("Carol"))), username: Some(None), ..ProfileChange::default() };
     let refused = update(server.app(), &carol, change).await;
     assert!(matches!(refused, Err(Error::Invalid(faults)) if faults[0].field == "username"));
     let known = credentials::user(server.app(), &carol.caller).await.unwrap();
@@ -109,6 +119,6 @@ async fn a_username_is_not_cleared_where_nothing_else_names_the_user() {
 async fn the_operator_has_no_profile() {
     let server = Server::start().await;
     let operator = Actor { caller: Caller::operator(), origin: Origin::default() };
-    let change = ProfileChange { name: name("Nobody"), ..ProfileChange::default() };
+    let change = ProfileChange { name: Some(Some(name("Nobody"))), ..ProfileChange::default() };
     assert!(matches!(update(server.app(), &operator, change).await, Err(Error::Forbidden(_))));
 }
