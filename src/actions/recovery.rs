@@ -113,12 +113,17 @@ fn canonical_email(user: &User) -> String {
     users::names(user).0.map(|email| email.canonical().to_owned()).unwrap_or_default()
 }
 
-/// A reset link for an operator to hand over. It proves no address.
+/// A reset link for an operator or administrator to hand over. It proves no address.
 ///
 /// # Errors
 ///
-/// [`Error::NotFound`] where there is no such user.
+/// [`Error::Forbidden`] without administrator power, [`Error::NotFound`] where there is no such user.
 pub async fn reset_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secret> {
+    let event = actor.event(Action::ResetRequested).about_named(user);
+    app.audit().note(&event, make_link(app, actor, user).await)
+}
+
+async fn make_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secret> {
     actor.caller.require_admin()?;
     let user = users::get(app, &actor.caller, user).await?;
     let unaddressed = User { email: None, ..user };

@@ -4,6 +4,7 @@
 mod export;
 mod overview;
 mod profile;
+mod recovery;
 mod search;
 mod sessions;
 
