@@ -15,8 +15,9 @@ create index users_disabled_username on users (username_key) where status = 'dis
 create index users_admin_email on users (email_key) where admin = true;
 create index users_admin_username on users (username_key) where admin = true;
 
--- All that counting them needs is in it.
+-- All that counting them needs is in the first. Of one user there may be far more that are over.
 create index sessions_live on sessions (id, expires_at, ended_at) where ended_at is null;
+create index sessions_live_user on sessions (user_id, id) where ended_at is null;
 
-create index projects_name on projects (lower(name), id);
-create index projects_user_name on projects (user_id, lower(name), id);
+create index projects_name on projects (lower(name), created_at, id);
+create index projects_user_name on projects (user_id, lower(name), created_at, id);

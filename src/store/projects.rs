@@ -28,14 +28,15 @@ statements! {
         concat!("select ", columns!(), " from projects where id <= $1 order by id desc limit 101");
     NEWEST_OF_OWNER: (UserId, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
         where user_id = $1 and id <= $2 order by id desc limit 101");
-    NAMED: (String, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
-        where lower(name) = $1 and id >= $2 order by id limit 101");
-    NAMED_OF_OWNER: (UserId, String, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
-        where user_id = $1 and lower(name) = $2 and id >= $3 order by id limit 101");
+    /// By the time among equal names: where it was the id, PostgreSQL would go along all ids for few of a name.
+    NAMED: (String, Timestamp, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where lower(name) = $1 and (created_at, id) >= ($2, $3) order by created_at, id limit 101");
+    NAMED_OF_OWNER: (UserId, String, Timestamp, ProjectId) -> ProjectRow = concat!("select ", columns!(), " from projects
+        where user_id = $1 and lower(name) = $2 and (created_at, id) >= ($3, $4) order by created_at, id limit 101");
     NAMED_BEHIND: (String, String) -> ProjectRow = concat!("select ", columns!(), " from projects
-        where lower(name) > $1 and lower(name) < $2 order by lower(name), id limit 101");
+        where lower(name) > $1 and lower(name) < $2 order by lower(name), created_at, id limit 101");
     NAMED_BEHIND_OF_OWNER: (UserId, String, String) -> ProjectRow = concat!("select ", columns!(), " from projects
-        where user_id = $1 and lower(name) > $2 and lower(name) < $3 order by lower(name), id limit 101");
+        where user_id = $1 and lower(name) > $2 and lower(name) < $3 order by lower(name), created_at, id limit 101");
     COUNT: () -> (i64,) = "select count(*) from projects";
     INSERT: (
         ProjectId, UserId, String, String, String, String, i64, i64, i64, i64, i64, Timestamp, String, Timestamp
@@ -136,18 +137,29 @@ pub(crate) fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// The next projects by their name and id, of an owner or of all: from this key and id on, and with a key
-/// before `below`. [`super::users::search::FOUND_AT_ONCE`] of them, or up to as many more.
+/// A place among projects in the order of their names.
+pub(crate) struct NamedPlace {
+    /// The name, as [`name_key`] has it.
+    pub(crate) key: String,
+    /// Among equal names the older ones come first.
+    pub(crate) created_at: Timestamp,
+    /// And then those with the lesser id.
+    pub(crate) id: ProjectId,
+}
+
+/// The next projects by their names, of an owner or of all: from a place on, and with a key before `below`.
+/// [`super::users::search::FOUND_AT_ONCE`] of them, or up to as many more.
 pub(crate) async fn by_name(
     reads: &Reads<'_>,
     owner: Option<UserId>,
-    (key, id): (&str, ProjectId),
+    from: &NamedPlace,
     below: &str,
 ) -> Result<Vec<Project>> {
-    // Two statements: no engine finds its place among equal names by one.
+    let key = from.key.as_str();
+    // Two statements: SQLite does not find its place among equal names by one.
     let mut rows = match owner {
-        Some(owner) => reads.all(&NAMED_OF_OWNER, (owner, key, id)).await?,
-        None => reads.all(&NAMED, (key, id)).await?,
+        Some(owner) => reads.all(&NAMED_OF_OWNER, (owner, key, from.created_at, from.id)).await?,
+        None => reads.all(&NAMED, (key, from.created_at, from.id)).await?,
     };
     if rows.len() < super::users::search::FOUND_AT_ONCE {
         rows.extend(match owner {

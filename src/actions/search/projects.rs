@@ -2,12 +2,13 @@
 
 use super::{NEWEST, Page, cursor, named, size};
 use crate::app::App;
+use crate::clock::Timestamp;
 use crate::domain::caller::Caller;
 use crate::domain::error::Result;
 use crate::domain::id::{ID_BYTES, ProjectId, UserId};
 use crate::domain::project::Project;
 use crate::store;
-use crate::store::projects::name_key;
+use crate::store::projects::{NamedPlace, name_key};
 
 /// What projects are looked for.
 #[derive(Clone, Debug, Default)]
@@ -61,22 +62,29 @@ async fn by_name(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Page<Project>> {
-    let from = cursor::key(after, |key| read(key, prefix))?;
-    let (id, key) = from.unwrap_or_else(|| (ProjectId::from_bytes([0; ID_BYTES]), prefix.to_owned()));
+    let first = || NamedPlace {
+        key: prefix.to_owned(),
+        created_at: Timestamp::from_micros(i64::MIN),
+        id: ProjectId::from_bytes([0; ID_BYTES]),
+    };
+    let from = cursor::key(after, |key| read(key, prefix))?.unwrap_or_else(first);
     let Some(below) = cursor::above(prefix).filter(|_| !prefix.contains('\0')) else {
         return Ok(Page { rows: Vec::new(), next: None });
     };
-    let found = store::projects::by_name(&app.store().reads(), owner, (&key, id), &below).await?;
+    let found = store::projects::by_name(&app.store().reads(), owner, &from, &below).await?;
     Ok(Page::of(found, size(limit), write))
 }
 
-/// A cursor is the project that the page begins with: its id and its name.
+/// A cursor is the place that the page begins at.
 fn write(project: &Project) -> String {
-    cursor::write(&[project.id.as_bytes(), name_key(&project.name).as_bytes()].concat())
+    let (created_at, id) = (project.created_at.micros().to_be_bytes(), project.id.as_bytes());
+    cursor::write(&[&created_at, id.as_slice(), name_key(&project.name).as_bytes()].concat())
 }
 
-fn read(cursor: &[u8], prefix: &str) -> Option<(ProjectId, String)> {
-    let (id, key) = cursor.split_first_chunk()?;
-    let key = cursor::text(key).filter(|key| key.starts_with(prefix))?;
-    Some((ProjectId::from_bytes(*id), key.to_owned()))
+fn read(cursor: &[u8], prefix: &str) -> Option<NamedPlace> {
+    let (created_at, rest) = cursor.split_first_chunk()?;
+    let (id, key) = rest.split_first_chunk()?;
+    let key = cursor::text(key).filter(|key| key.starts_with(prefix))?.to_owned();
+    let created_at = Timestamp::from_micros(i64::from_be_bytes(*created_at));
+    Some(NamedPlace { key, created_at, id: ProjectId::from_bytes(*id) })
 }

@@ -40,6 +40,7 @@ async fn a_schema_of_an_older_version_is_brought_up_and_what_is_in_it_stays() {
              drop index users_active; drop index users_active_email; drop index users_active_username;
              drop index users_disabled; drop index users_disabled_email; drop index users_disabled_username;
              drop index users_admin_email; drop index users_admin_username; drop index sessions_live;
+             drop index sessions_live_user;
              drop index projects_name; drop index projects_user_name;
              delete from counters where name = 'administrators'; delete from migrations where version > 2;
              insert into meta values ('kept', 'yes');",
