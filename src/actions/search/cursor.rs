@@ -5,6 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::error::{Error, Result};
 
+/// No name and no key that is looked for is longer, in bytes.
+const LONGEST: usize = 1_024;
+
 fn foreign() -> Error {
     Error::invalid("after", "must be what an earlier page of the same search gave")
 }
@@ -30,8 +33,12 @@ pub(super) fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-/// The least text above all that begin with `prefix`, byte by byte; `None` where there is none.
+/// The least text above all that begin with `prefix`, byte by byte; `None` where there is none, or where
+/// nothing that is kept begins so.
 pub(super) fn above(prefix: &str) -> Option<String> {
+    if prefix.len() > LONGEST || prefix.contains('\0') {
+        return None;
+    }
     let mut above = prefix.to_owned();
     while let Some(last) = above.pop() {
         // Between the two lie numbers that are no characters.
@@ -59,6 +66,8 @@ mod tests {
             ("a\u{10ffff}", Some("b")),
             ("\u{10ffff}", None),
             ("", None),
+            ("a\0b", None),
+            (&"a".repeat(LONGEST + 1), None),
         ] {
             assert_eq!(above(prefix).as_deref(), next, "{prefix:?}");
         }

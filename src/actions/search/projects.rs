@@ -68,7 +68,7 @@ async fn by_name(
         id: ProjectId::from_bytes([0; ID_BYTES]),
     };
     let from = cursor::key(after, |key| read(key, prefix))?.unwrap_or_else(first);
-    let Some(below) = cursor::above(prefix).filter(|_| !prefix.contains('\0')) else {
+    let Some(below) = cursor::above(prefix) else {
         return Ok(Page { rows: Vec::new(), next: None });
     };
     let found = store::projects::by_name(&app.store().reads(), owner, &from, &below).await?;
@@ -87,4 +87,22 @@ fn read(cursor: &[u8], prefix: &str) -> Option<NamedPlace> {
     let key = cursor::text(key).filter(|key| key.starts_with(prefix))?.to_owned();
     let created_at = Timestamp::from_micros(i64::from_be_bytes(*created_at));
     Some(NamedPlace { key, created_at, id: ProjectId::from_bytes(*id) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_read_only_where_it_lies_among_what_is_looked_for(
+            bytes: Vec<u8>, key in "[ab]{0,3}\\PC{0,5}", prefix in "[ab]{0,2}"
+        ) {
+            let made = [[7; 20].as_slice(), key.as_bytes()].concat();
+            prop_assert_eq!(read(&made, &prefix).is_some(), key.starts_with(&prefix));
+            prop_assert!(read(&bytes, &prefix).is_none_or(|place| place.key.starts_with(&prefix)));
+        }
+    }
 }

@@ -107,10 +107,6 @@ struct Hit {
 impl Walk {
     /// `None` where no name can begin so.
     fn new(text: &str, filter: UserFilter) -> Option<Self> {
-        // A database cannot keep it, let alone look for it.
-        if text.contains('\0') {
-            return None;
-        }
         let (emails, usernames) = (Range::of(Email::beginning(text))?, Range::of(Username::beginning(text))?);
         Some(Self { filter, emails, usernames })
     }
