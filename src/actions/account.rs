@@ -2,17 +2,19 @@
 
 use super::credentials;
 use super::issue::{Beginning, Grounds, Issued, issue};
+use super::post::Post;
 use super::sign_in::check_current_password;
 use super::{policy, sessions, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::audit::{Action, Event};
-use crate::domain::caller::{Actor, Credential};
+use crate::domain::caller::{Actor, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Dialect;
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
+use crate::mail::Mail;
 use crate::store::{self, Tx, UserChange};
 
 /// What an administrator alone may set; from others these are passed over.
@@ -73,7 +75,9 @@ async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> 
     };
     let (id, now) = (user.id, app.now());
     let event = actor.event(Action::UserUpdated).about_user(id);
-    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+    let notices = notices(app, &user, &actor.origin, email.as_ref(), hash.is_some());
+    let post = notices.clone();
+    let changed = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -86,14 +90,34 @@ async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> 
             tx.audit(event.also(Action::PasswordChanged));
         }
         administer(tx, id, &administration, event, now).await?;
+        post.enqueue(tx).await?;
         users::reread(tx, id).await
     })
-    .await
+    .await?;
+    notices.dispatch_or_log(app).await;
+    Ok(changed)
+}
+
+/// What tells a user that their address or their password was changed.
+fn notices(app: &App, user: &User, origin: &Origin, email: Option<&Email>, is_password: bool) -> Post {
+    let mut post = Post::default();
+    if email.is_some_and(|email| is_another(user, email)) {
+        post = post.and(Post::notice(app, user, origin, Mail::email_changed));
+    }
+    if is_password {
+        post = post.and(Post::notice(app, user, origin, Mail::password_changed));
+    }
+    post
+}
+
+/// Whether an address is another one than the user's, and not the same in other letters.
+pub(super) fn is_another(user: &User, email: &Email) -> bool {
+    users::names(user).0.is_none_or(|own| own.canonical() != email.canonical())
 }
 
 /// Changes to oneself need the current password or a fresh session; an administrator changes
 /// others without.
-async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
+pub(super) async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
     match current {
         Some(password) => check_current_password(app, user, password, &actor.origin).await,
         None if actor.caller.is_fresh(app.now()) => Ok(()),
@@ -115,9 +139,7 @@ async fn require_unchanged(tx: &Tx<'_>, before: &User) -> Result<()> {
 /// Another address is unproven, and what was mailed to the old one is worthless.
 async fn change_email(tx: &Tx<'_>, id: UserId, email: &Email, now: Timestamp) -> Result<()> {
     let before = users::reread(tx, id).await?;
-    let same = before.email.as_deref().and_then(|old| Email::parse(old).ok());
-    let same = same.is_some_and(|old| old.canonical() == email.canonical());
-    let verified_at = before.email_verified_at.filter(|_| same);
+    let verified_at = before.email_verified_at.filter(|_| !is_another(&before, email));
     store::users::update(tx, id, UserChange::Email(email, verified_at), now).await?;
     store::mail_secrets::delete_of_user(tx, id).await
 }
@@ -220,6 +242,11 @@ async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect
     let beginning = Beginning::new(app, dialect, &actor.origin);
     let (id, now) = (user.id, app.now());
     let event = actor.event(Action::UsernameChanged).about_user(id);
+    let notice = match &hash {
+        Some(_) => Post::notice(app, &user, &actor.origin, Mail::password_changed),
+        None => Post::default(),
+    };
+    let post = notice.clone();
     let (standing, beginning, user) = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let standing = sessions::live(tx, session_id, now).await?;
         let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
@@ -232,10 +259,12 @@ async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect
             beginning.insert(tx, id).await?;
             tx.audit(event.also(Action::PasswordChanged));
             tx.audit(event.also(Action::SessionBegan).about(beginning.id()));
+            post.enqueue(tx).await?;
         }
         Ok((standing, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
     })
     .await?;
+    notice.dispatch_or_log(app).await;
     let issued = match beginning {
         Some(beginning) => beginning.issue(app, user)?,
         None => Issued { tokens: issue(app, &Grounds::of(session_id, &standing), now)?, user },

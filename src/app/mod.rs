@@ -7,6 +7,7 @@ mod database;
 mod errand;
 mod keys;
 mod lifetimes;
+mod mailer;
 mod overview;
 mod throttle;
 pub mod transfer;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 
 pub use self::audit::Refusals;
 pub use self::data_dir::Presence;
-pub use self::errand::{Errand, Errands};
+pub use self::errand::{EmailWish, Errand, Errands};
 use self::keys::{KeySafe, Stamp};
 use self::overview::Census;
 use crate::clock::watch::{Verdict, Watch};
@@ -133,9 +134,7 @@ impl App {
         // What was rotated before the feed was followed was told to nobody here.
         let keys = safe.read(&store).await.map_err(|error| OpenError::of_store(&error))?;
         keyring.replace(&keys, &purpose).map_err(OpenError::new)?;
-        let mailbox = settings.mail.from.to_string();
-        let mailer =
-            Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
+        let mailer = mailer::open(&settings, &public_url, clock.clone())?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
         let refusals = Refusals::new(clock.clone());

@@ -3,6 +3,7 @@
 
 mod database;
 mod keys;
+mod mail;
 mod pgpass;
 mod reader;
 mod secret_file;
@@ -22,9 +23,9 @@ use reader::Reader;
 
 pub use database::{ClusterSecret, Database, Encryption, Postgres};
 pub use keys::{Key, Kind, keys};
+pub use mail::{Language, Mail, Security, Smtp};
 pub use sections::{
-    Audit, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls,
-    Tokens,
+    Audit, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Passwords, Registration, Sessions, Tls, Tokens,
 };
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
@@ -213,5 +214,11 @@ impl Settings {
     #[must_use]
     pub fn verify_link(&self, public_url: &str) -> Link {
         self.mail.verify_url.clone().unwrap_or_else(|| Link::under(public_url, "/verify-email?token="))
+    }
+
+    /// The link in mails that ask whether another address is the user's, on a server that is reached by `public_url`.
+    #[must_use]
+    pub fn email_change_link(&self, public_url: &str) -> Link {
+        self.mail.email_change_url.clone().unwrap_or_else(|| Link::under(public_url, "/confirm-email?token="))
     }
 }

@@ -70,6 +70,8 @@ words! {
         UsernameChanged "user.username_changed",
         /// The address was changed.
         EmailChanged "user.email_changed",
+        /// A secret that gives the user another address was made.
+        EmailChangeRequested "email.change_requested",
         /// The password was changed; all sessions ended.
         PasswordChanged "user.password_changed",
         /// The user may sign in again.
@@ -100,6 +102,8 @@ words! {
         VerificationRequested "email.verification_requested",
         /// An address was proven.
         EmailVerified "email.verified",
+        /// Mails that wait were made due.
+        MailsHurried "mails.hurried",
         /// New keys came into use.
         KeysRotated "keys.rotated",
         /// Keys were let go that nothing alive depended on.
@@ -180,6 +184,10 @@ pub enum Means {
     ApiToken(TokenId),
     /// A secret from a reset link.
     ResetSecret,
+    /// A secret from a link that proves an address.
+    VerificationSecret,
+    /// A secret from a link that gives the user another address.
+    EmailChangeSecret,
     /// The command line: whoever owns the files may do everything.
     Operator,
 }
@@ -195,6 +203,8 @@ impl Means {
             Self::RefreshToken(_) => "refresh_token",
             Self::ApiToken(_) => "api_token",
             Self::ResetSecret => "reset_secret",
+            Self::VerificationSecret => "verification_secret",
+            Self::EmailChangeSecret => "email_change_secret",
             Self::Operator => "operator",
         }
     }
@@ -205,7 +215,12 @@ impl Means {
         match self {
             Self::Session(id) | Self::RefreshToken(id) => Some(id.as_bytes()),
             Self::ApiToken(id) => Some(id.as_bytes()),
-            Self::Nothing | Self::Password | Self::ResetSecret | Self::Operator => None,
+            Self::Nothing
+            | Self::Password
+            | Self::ResetSecret
+            | Self::VerificationSecret
+            | Self::EmailChangeSecret
+            | Self::Operator => None,
         }
     }
 }

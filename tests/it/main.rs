@@ -17,6 +17,7 @@ mod imports;
 mod iron;
 mod keys;
 mod logs;
+mod mail;
 mod memory;
 mod migrate;
 mod nodes;
