@@ -376,7 +376,8 @@ fn the_example_file_loads_as_it_is_and_uncommented() {
         if is_secret || (section, name) == ("[mail.smtp]", "username") {
             secrets.push(format!("{section}\n{line}"));
         } else {
-            rest += &format!("{line}\n");
+            rest.push_str(line);
+            rest.push('\n');
         }
     }
     load(&rest, &[]).unwrap();

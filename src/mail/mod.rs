@@ -81,7 +81,7 @@ struct Inner {
 
 enum Exit {
     Folder(Arc<Folder>),
-    Server { smtp: Smtp, new: Notify },
+    Server { smtp: Box<Smtp>, new: Notify },
 }
 
 impl Mailer {
@@ -100,7 +100,7 @@ impl Mailer {
             Way::Outbox(directory) => Exit::Folder(Arc::new(Folder::open(directory)?)),
             Way::Smtp(server) => {
                 let smtp = Smtp::new(server, &from.email, letter::host(&setup.public_url))?;
-                Exit::Server { smtp, new: Notify::new() }
+                Exit::Server { smtp: Box::new(smtp), new: Notify::new() }
             }
         };
         let (public_url, clock, given_up) = (setup.public_url, setup.clock, AtomicU64::new(0));
@@ -160,9 +160,10 @@ impl Mailer {
         }
     }
 
-    /// Counts mails that will not be sent any more; how many there were since the start.
-    pub fn give_up(&self, count: u64) -> u64 {
-        self.0.given_up.fetch_add(count, Ordering::Relaxed) + count
+    /// Counts a mail that will not be sent any more; how many there were since the start.
+    #[must_use]
+    pub fn give_up(&self) -> u64 {
+        self.0.given_up.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 

@@ -125,7 +125,7 @@ async fn mails_are_written_in_german_where_that_is_set() {
     let mail = sent_in(Language::German, reset("ann@example.com")).await;
     assert!(mail.is_ascii() && mail.contains("innerhalb von 10 Minuten"), "{mail}");
     assert!(mail.contains("Guten Tag,") && mail.contains("lang=3D\"de\""), "{mail}");
-    assert!(mail.contains("Subject: =?utf-8?"), "{mail}");
+    assert!(mail.contains("Subject: Neues Passwort =?utf-8?"), "{mail}");
 }
 
 #[tokio::test]
@@ -231,6 +231,9 @@ impl Write for Captured {
 
 #[tokio::test]
 async fn the_log_names_the_file_and_neither_link_nor_address() {
+    // Before there is a subscriber: a line that is first written while one comes may be taken for one that nobody wants.
+    let before = tempfile::tempdir().unwrap();
+    send(&mailer(before.path()), reset("ann@example.com")).await.unwrap();
     let captured = Captured::default();
     let writer = captured.clone();
     let lines = tracing_subscriber::fmt()
