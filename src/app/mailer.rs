@@ -32,7 +32,7 @@ pub(super) fn open(settings: &Settings, public_url: &str, clock: Clock) -> Resul
 fn server(smtp: &config::Smtp) -> Server {
     if smtp.security == config::Security::Nothing && !smtp.is_here() {
         tracing::warn!(
-            "mail.smtp.security is \"none\": who listens on the network reads every mail, and the links in it"
+            "mail.smtp.security is \"none\": whoever is on the network may read every mail, and the links in it"
         );
     }
     Server {

@@ -161,8 +161,11 @@ fn mails_that_wait_are_listed_without_whom_they_are_for_and_tried_when_told_to()
     let output = ground.run(&mails, &[], &["mail", "retry", id]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("doorward mail list"), "{said}");
-    let audit = ground.json(&mails, &["audit", "list", "--action", "mails.hurried"]);
-    assert_eq!(audit.as_array().unwrap().len(), 1, "{audit}");
+    let rows = ground.run(&mails, &[], &["audit", "list", "--action", "mails.hurried", "--oldest", "--json"]).stdout;
+    let rows = String::from_utf8(rows).unwrap();
+    let results: Vec<_> =
+        rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()["result"].clone()).collect();
+    assert_eq!(results, ["done", "refused"], "{rows}");
     server.stop();
 }
 
@@ -236,7 +239,7 @@ fn faulty_settings_end_the_start_with_their_mend() {
         .variable("DOORWARD_MAIL__SMTP__HOST", "192.0.2.1")
         .variable("DOORWARD_MAIL__SMTP__SECURITY", "none")
         .serve();
-    assert!(server.log().contains("who listens on the network reads every mail"), "{}", server.log());
+    assert!(server.log().contains("whoever is on the network may read every mail"), "{}", server.log());
     let stopping = std::time::Instant::now();
     server.stop();
     assert!(stopping.elapsed() < Duration::from_secs(5));
