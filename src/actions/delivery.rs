@@ -70,13 +70,17 @@ async fn begin(app: &App, sending: &mut JoinSet<()>) -> Result<Duration> {
     let Some(smtp) = app.mailer().smtp() else { return Ok(LOOK_EVERY) };
     while sending.len() < LANES {
         let now = app.now();
-        match store::mails::next_due(&app.store().reads(), now).await? {
-            Some(due) if due <= now => {}
+        match store::mails::next(&app.store().reads()).await? {
+            Some(next) if next.due_at <= now && next.expires_at <= now => {
+                park(app, now).await?;
+                continue;
+            }
+            Some(next) if next.due_at <= now => {}
             later => {
                 if sending.is_empty() {
                     smtp.tidy().await;
                 }
-                return Ok(later.map_or(LOOK_EVERY, |due| due.since(now).min(LOOK_EVERY)));
+                return Ok(later.map_or(LOOK_EVERY, |next| next.due_at.since(now).min(LOOK_EVERY)));
             }
         }
         let until = now.plus(smtp.longest() + MARGIN);
@@ -85,6 +89,16 @@ async fn begin(app: &App, sending: &mut JoinSet<()>) -> Result<Duration> {
         sending.spawn(send(app.clone(), mail));
     }
     Ok(LOOK_EVERY)
+}
+
+/// Gives up what is over: it stays until it is swept, because a clock that was set would have it lost.
+async fn park(app: &App, now: Timestamp) -> Result<()> {
+    let parked = app.store().write(async move |tx: &Tx<'_>| store::mails::park(tx, now).await).await?;
+    if parked > 0 {
+        let given_up = app.mailer().give_up(parked);
+        tracing::error!(mails = parked, failure = "over", given_up, "mails were given up");
+    }
+    Ok(())
 }
 
 /// Tries once, and writes down what became of it.
@@ -138,18 +152,20 @@ async fn forget(app: &App, mail: &ClaimedMail) -> Result<()> {
 async fn postpone(app: &App, mail: &ClaimedMail, word: &str) -> Result<()> {
     let (id, attempt) = (mail.id, mail.attempts);
     let due = app.now().plus(pause(attempt, u16::from_ne_bytes(unique())));
-    if due >= mail.expires_at {
+    let due = if due < mail.expires_at {
+        tracing::warn!(mail = %id, attempt, failure = word, next_try = %due.rfc3339(), "a mail could not be sent");
+        due
+    } else {
         // It stays until it is swept, for an operator who mends the server before.
         give_up(app, mail, word);
-    } else {
-        tracing::warn!(mail = %id, attempt, failure = word, next_try = %due.rfc3339(), "a mail could not be sent");
-    }
-    let (due, word): (Timestamp, _) = (due.min(mail.expires_at), word.to_owned());
+        store::mails::NEVER
+    };
+    let word = word.to_owned();
     app.store().write(async move |tx: &Tx<'_>| store::mails::postpone(tx, id, attempt, due, &word).await).await
 }
 
 fn give_up(app: &App, mail: &ClaimedMail, word: &str) {
-    let given_up = app.mailer().give_up();
+    let given_up = app.mailer().give_up(1);
     tracing::error!(mail = %mail.id, attempt = mail.attempts, failure = word, given_up, "a mail was given up");
 }
 

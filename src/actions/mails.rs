@@ -20,9 +20,9 @@ pub struct Waiting {
     pub domain: Option<String>,
     /// Since when it waits.
     pub created_at: Timestamp,
-    /// When it is tried next.
-    pub due_at: Timestamp,
-    /// When it is given up.
+    /// When it is tried next; `None` where it was given up.
+    pub due_at: Option<Timestamp>,
+    /// When it is given up at the latest.
     pub expires_at: Timestamp,
     /// How many times it was tried.
     pub attempts: i64,
@@ -47,7 +47,8 @@ fn shown(app: &App, mail: WaitingMail) -> Waiting {
     let packed = app.keyring().open(&mail.sealed, mail.id.as_bytes());
     let to = packed.as_ref().and_then(unpacked).map(|(to, _)| to);
     let domain = to.and_then(|to| to.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
-    let WaitingMail { id, created_at, due_at, expires_at, attempts, sending, failure, .. } = mail;
+    let due_at = Some(mail.due_at).filter(|due| *due < store::mails::NEVER);
+    let WaitingMail { id, created_at, expires_at, attempts, sending, failure, .. } = mail;
     Waiting { id, domain, created_at, due_at, expires_at, attempts, sending, failure }
 }
 

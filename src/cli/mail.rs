@@ -7,6 +7,7 @@ use super::message::{Failure, Subject, about};
 use super::operator::Operator;
 use super::output;
 use crate::actions::mails::{self, Tested, Waiting};
+use crate::clock::Timestamp;
 use crate::domain::id::MailId;
 use crate::domain::user::Email;
 
@@ -16,7 +17,7 @@ struct MailShape<'m> {
     id: String,
     domain: Option<&'m str>,
     created_at: String,
-    due_at: String,
+    due_at: Option<String>,
     expires_at: String,
     attempts: i64,
     sending: bool,
@@ -29,7 +30,7 @@ impl<'m> MailShape<'m> {
             id: mail.id.to_string(),
             domain: mail.domain.as_deref(),
             created_at: mail.created_at.rfc3339(),
-            due_at: mail.due_at.rfc3339(),
+            due_at: mail.due_at.map(Timestamp::rfc3339),
             expires_at: mail.expires_at.rfc3339(),
             attempts: mail.attempts,
             sending: mail.sending,
@@ -38,7 +39,7 @@ impl<'m> MailShape<'m> {
     }
 
     fn row(&self) -> [String; 6] {
-        let due = if self.sending { "now" } else { &self.due_at };
+        let due = if self.sending { "now" } else { self.due_at.as_deref().unwrap_or("never") };
         let attempts = self.attempts.to_string();
         let (domain, failure) = (self.domain.unwrap_or_default(), self.failure.unwrap_or_default());
         [&self.id, domain, due, &self.expires_at, &attempts, failure].map(str::to_owned)

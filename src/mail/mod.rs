@@ -160,10 +160,10 @@ impl Mailer {
         }
     }
 
-    /// Counts a mail that will not be sent any more; how many there were since the start.
+    /// Counts mails that will not be sent any more; how many there were since the start.
     #[must_use]
-    pub fn give_up(&self) -> u64 {
-        self.0.given_up.fetch_add(1, Ordering::Relaxed) + 1
+    pub fn give_up(&self, count: u64) -> u64 {
+        self.0.given_up.fetch_add(count, Ordering::Relaxed) + count
     }
 }
 

@@ -11,7 +11,10 @@ statements! {
     INSERT: (MailId, Vec<u8>, Timestamp, Timestamp) -> () = "insert into mails
         (id, sealed, created_at, due_at, expires_at, attempts, sending, failure)
         values ($1, $2, $3, $3, $4, 0, false, null)";
-    NEXT: (Timestamp) -> (Timestamp,) = "select due_at from mails where expires_at > $1 order by due_at limit 1";
+    NEXT: () -> (Timestamp, Timestamp) = "select due_at, expires_at from mails order by due_at limit 1";
+    PARK: (Timestamp, Timestamp) -> () = "update mails set due_at = $1, sending = false
+        where due_at <= $2 and id in (
+            select id from mails where due_at <= $2 and expires_at <= $2 order by due_at limit 500)";
     // The condition stands twice: whoever waited for another's commit looks at the row again, and at nothing else.
     CLAIM: (Timestamp, Timestamp) -> ClaimedMail = "update mails
         set due_at = $1, attempts = attempts + 1, sending = true
@@ -28,6 +31,18 @@ statements! {
     HURRY_ALL: (Timestamp) -> () = "update mails set due_at = $1 where due_at > $1 and sending = false";
     SWEEP: (Timestamp) -> () = "delete from mails where id in (
         select id from mails where expires_at < $1 order by expires_at limit 500)";
+}
+
+/// When mails are due that will not be sent any more: behind all others, until they are swept.
+pub(crate) const NEVER: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// The mail that is due next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    /// When it is; that may be past.
+    pub(crate) due_at: Timestamp,
+    /// When it is worthless; that may be past, too.
+    pub(crate) expires_at: Timestamp,
 }
 
 /// A mail to be sent.
@@ -101,9 +116,15 @@ pub(crate) async fn insert(tx: &Tx<'_>, new: &NewMail) -> Result<()> {
     tx.execute(&INSERT, (new.id, new.sealed.as_slice(), new.created_at, new.expires_at)).await.map(drop)
 }
 
-/// When the next mail is due that is not worthless by `now`; it may be past.
-pub(crate) async fn next_due(reads: &Reads<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
-    Ok(reads.first(&NEXT, (now,)).await?.map(|(due,)| due))
+/// The mail that is due next, if any waits at all.
+pub(crate) async fn next(reads: &Reads<'_>) -> Result<Option<Next>> {
+    let next = reads.first(&NEXT, ()).await?.map(|(due_at, expires_at)| Next { due_at, expires_at });
+    Ok(next.filter(|next| next.due_at < NEVER))
+}
+
+/// Puts mails that are due and worthless behind all others, at most [`super::SWEPT_AT_ONCE`]; how many there were.
+pub(crate) async fn park(tx: &Tx<'_>, now: Timestamp) -> Result<u64> {
+    tx.execute(&PARK, (NEVER, now)).await
 }
 
 /// Takes a mail that is due, for oneself until `until`. `None` where there is none, or another was faster.
