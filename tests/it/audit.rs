@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use doorward::actions::audit::{self, Filter, Order, Record, Verdict};
+use doorward::actions::{credentials, email_change, recovery};
 use doorward::domain::audit::{Action, Reason};
-use doorward::domain::caller::Caller;
+use doorward::domain::caller::{Caller, Origin};
+use doorward::domain::user::Email;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -258,6 +260,38 @@ async fn each_act_and_refusal_about_projects_in_the_iron_dialect_leaves_its_row(
     log.call(Method::DELETE, &path, &token, json!({})).await;
     log.says(&["project.deleted not_found via iron by ann (api_token) of ann about project"]).await;
     log.holds_none_of(&[PASSWORD, ADMIN_TOKEN, &token, "queues", "rows"]);
+    assert_eq!(log.is_whole().await, log.read.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_act_by_a_mailed_link_leaves_its_row() {
+    let mut log = Log::start(SETTINGS).await;
+    let ann = log.server.register("ann@example.com").await;
+    log.meet("ann").await;
+    log.says(&["sign_up done via rest by ann (none) of ann about session"]).await;
+    let (app, origin) = (log.server.app().clone(), Origin::default());
+    let bearer = text(&ann["accessToken"]);
+    log.post("/auth/send-verification-email", &bearer, json!({})).await;
+    log.says(&["email.verification_requested done via rest by ann (session) of ann about user ann"]).await;
+    let proof = token_in(&log.server.wait_for_mails(1).await[0]);
+    recovery::verify_email_by_link(&app, "forged", &origin).await.unwrap_err();
+    log.says(&["email.verified bad_token via server by nobody (verification_secret) of nobody"]).await;
+    recovery::verify_email_by_link(&app, &proof, &origin).await.unwrap();
+    log.says(&["email.verified done via server by ann (verification_secret) of ann about user ann"]).await;
+
+    let actor = credentials::verify_actor(&app, &bearer, origin.clone()).await.unwrap();
+    let email = |email| Email::parse(email).unwrap();
+    email_change::request(&app, &actor, email(ADMIN_EMAIL), None).await.unwrap();
+    log.says(&["email.change_requested taken via server by ann (session) of ann about user ann"]).await;
+    log.server.clock.advance(Duration::from_millis(5));
+    email_change::request(&app, &actor, email("new@example.com"), None).await.unwrap();
+    log.says(&["email.change_requested done via server by ann (session) of ann about user ann"]).await;
+    let change = token_in(&log.server.wait_for_mails(2).await[1]);
+    email_change::confirm(&app, "forged", &origin).await.unwrap_err();
+    log.says(&["user.email_changed bad_token via server by nobody (email_change_secret) of nobody"]).await;
+    email_change::confirm(&app, &change, &origin).await.unwrap();
+    log.says(&["user.email_changed done via server by ann (email_change_secret) of ann about user ann"]).await;
+    log.holds_none_of(&[PASSWORD, &bearer, &proof, &change, "new@example.com"]);
     assert_eq!(log.is_whole().await, log.read.len() as u64);
 }
 

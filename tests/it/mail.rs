@@ -65,6 +65,5 @@ async fn wait_for_attempts(server: &Server, attempts: usize) {
 
 /// Whoever shows this token, as an action is told.
 async fn actor(server: &Server, token: &str) -> Actor {
-    let caller = credentials::verify(server.app(), token, None).await.unwrap();
-    Actor { caller, origin: Origin::default() }
+    credentials::verify_actor(server.app(), token, Origin::default()).await.unwrap()
 }
