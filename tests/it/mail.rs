@@ -63,6 +63,19 @@ async fn wait_for_attempts(server: &Server, attempts: usize) {
     panic!("no mail was put back after {attempts} attempts");
 }
 
+/// Waits until no mail is in hand or about to be: a clock that is set ahead would have it sent by another beside.
+async fn wait_until_none_is_sent(server: &Server) {
+    let now = server.clock.now().micros();
+    let query = format!("select count(*) from mails where sending = true or due_at <= {now}");
+    for _ in 0..1_200 {
+        if server.database().value(&query) == "0" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("mails are in hand for too long");
+}
+
 /// Whoever shows this token, as an action is told.
 async fn actor(server: &Server, token: &str) -> Actor {
     credentials::verify_actor(server.app(), token, Origin::default()).await.unwrap()

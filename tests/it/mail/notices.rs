@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::{wait_until_waiting, with_mail_server};
+use super::{wait_until_none_is_sent, wait_until_waiting, with_mail_server};
 use crate::harness::{ADMIN_TOKEN, PASSWORD, Server, UNTHROTTLED, answer};
 use crate::rest::{iron, reset, reset_token, text};
 
@@ -61,10 +61,8 @@ async fn a_notice_is_part_of_the_change_where_a_server_sends_mails() {
     // With the answer it is there.
     assert_eq!(server.database().value("select count(*) from mails"), "1");
     mails.does("take");
-    for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
-        server.clock.advance(Duration::from_secs(13));
-    }
+    wait_until_none_is_sent(&server).await;
+    server.clock.advance(Duration::from_secs(13));
     let told = mails.wait_for(1).await;
     assert!(told[0].head("Subject").starts_with("Your password at "), "{told:?}");
     wait_until_waiting(&server, 0).await;

@@ -63,8 +63,6 @@ class Keeper:
             return "554 5.6.0 not this message"
         if mode == "hang-data":
             await asyncio.sleep(FOR_EVER)
-        if mode == "slow":
-            await asyncio.sleep(0.5)
         self.keep(server, session, envelope)
         if mode == "drop":
             server.transport.abort()
