@@ -268,11 +268,16 @@ fn no_secret_is_shown_by_messages_descriptions_or_debug() {
         "[super_user]\ntokn = 'SECRETWORD'",
         "database_url = 'postgres://SECRETWORD@db'",
         "public_url = 'https://ann:SECRETWORD@example.com'",
+        "[mail.smtp]\npassword = 'SECRETWORD'",
+        "[mail.smtp]\nhost = 'a'\nusername = 'b'\npassword = ['SECRETWORD']",
+        "[mail.smtp]\nhost = 'a'\nusername = 'b'\npassword_file = '/SECRETWORD'",
+        "[mail.smtp]\nhost = 'SECRET WORD@SECRETWORD'",
     ] {
         let error = load(file, &[]).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("SECRETWORD"), "{error}");
     }
-    let file = "[super_user]\npassword = 'SECRETWORD'\ntoken = 'SECRETWORD-SECRETWORD-SECRETWORD'";
+    let file = "[super_user]\npassword = 'SECRETWORD'\ntoken = 'SECRETWORD-SECRETWORD-SECRETWORD'\n\
+                [mail.smtp]\nhost = 'a'\nusername = 'b'\npassword = 'SECRETWORD'";
     let settings = load(file, &[]).unwrap();
     assert!(!format!("{settings:?} {:?}", settings.describe()).contains("SECRETWORD"));
 }
