@@ -15,8 +15,8 @@ statements! {
         returning user_id, email_key, expires_at, email, credential_version";
     FIND: ([u8; 32], String) -> SecretRow = "select user_id, email_key, expires_at, email, credential_version
         from mail_secrets where secret_hash = $1 and purpose = $2";
-    OF_USER: (UserId) -> (String, Timestamp, Timestamp) =
-        "select purpose, created_at, expires_at from mail_secrets where user_id = $1 order by created_at limit 10001";
+    OF_USER: (UserId) -> (String, Timestamp, Timestamp, Option<String>) = "select purpose, created_at, expires_at, email
+        from mail_secrets where user_id = $1 order by created_at limit 10001";
     DELETE_OF_USER: (UserId) -> () = "delete from mail_secrets where user_id = $1";
     DELETE_OF_PURPOSE: (UserId, String) -> () = "delete from mail_secrets where user_id = $1 and purpose = $2";
     SWEEP: (Timestamp) -> () = "delete from mail_secrets where secret_hash in (
@@ -92,8 +92,12 @@ pub struct MailSecret {
     pub another: Option<(String, i64)>,
 }
 
-/// What a user's pending secrets are for, when each was made, and when it is worthless: at most 10,001.
-pub(crate) async fn list(reads: &Reads<'_>, user: UserId) -> Result<Vec<(String, Timestamp, Timestamp)>> {
+/// What a user's pending secrets are for, when each was made, when it is worthless, and the address that it would give
+/// the user: at most 10,001.
+pub(crate) async fn list(
+    reads: &Reads<'_>,
+    user: UserId,
+) -> Result<Vec<(String, Timestamp, Timestamp, Option<String>)>> {
     reads.all(&OF_USER, (user,)).await
 }
 

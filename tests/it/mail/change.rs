@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward::actions::email_change;
+use doorward::actions::{email_change, export};
 use doorward::domain::caller::{Actor, Origin};
 use doorward::domain::error::{Error, Result};
 use doorward::domain::password::Password;
@@ -79,6 +79,9 @@ async fn an_address_becomes_the_users_once_its_link_is_followed_and_not_before()
     assert!(mail.contains(&format!("https://id.example.com/confirm-email?token={token}\r\n")), "{mail}");
     assert_eq!(login(&server, "new.ann@example.com", PASSWORD).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(login(&server, "ann@example.com", PASSWORD).await.0, StatusCode::OK);
+    let copy = export::own_data(server.app(), &ann.caller).await.unwrap();
+    let wanted: Vec<_> = copy["mailed_secrets"].as_array().unwrap().iter().map(|it| &it["new_email"]).collect();
+    assert!(wanted.contains(&&json!(NEW)), "what is kept of a user is theirs to see: {wanted:?}");
     for _ in 0..2 {
         assert!(email_change::check(server.app(), &token).await.unwrap(), "looking uses nothing up");
     }
