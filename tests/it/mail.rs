@@ -20,7 +20,7 @@ use self::server::MailServer;
 use crate::harness::{Server, UNTHROTTLED};
 
 /// How long a mail is left alone that somebody began to send, with the timeout of these tests, and a little more.
-const LEASE: Duration = Duration::from_secs(9);
+const LEASE: Duration = Duration::from_secs(12);
 
 /// A server that sends its mails by another one.
 async fn with_mail_server(more: &str) -> (Server, MailServer) {

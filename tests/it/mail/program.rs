@@ -11,6 +11,9 @@ use super::server::MailServer;
 use crate::harness::process::{Launch, Process, exchange, wait_for};
 use crate::harness::{ADMIN_EMAIL, token_in};
 
+/// On a busy machine two programs take their time with each other.
+const PATIENT: (&str, &str) = ("TIMEOUT", "20s");
+
 /// A data directory, for the server and for commands.
 pub(super) struct Ground {
     folder: TempDir,
@@ -52,7 +55,7 @@ impl Ground {
 
     /// What a command prints as JSON.
     fn json(&self, mails: &MailServer, arguments: &[&str]) -> Value {
-        let output = self.run(mails, &[], &[arguments, &["--json"]].concat());
+        let output = self.run(mails, &[PATIENT], &[arguments, &["--json"]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
@@ -83,7 +86,7 @@ fn forgot(server: &Process) {
 #[test]
 fn a_test_mail_says_what_the_server_said_and_each_fault_by_its_name() {
     let (ground, mails) = (Ground::new(), MailServer::start());
-    let said = ground.tested(&mails, &[]).unwrap();
+    let said = ground.tested(&mails, &[PATIENT]).unwrap();
     assert_eq!(said, format!("127.0.0.1:{} took the mail: 250 2.0.0 queued as 1\n", mails.port));
     assert!(mails.taken()[0].head("Subject").starts_with("A test mail from"));
     let document = ground.json(&mails, &["mail", "test", "ann@example.com"]);
@@ -98,7 +101,8 @@ fn a_test_mail_says_what_the_server_said_and_each_fault_by_its_name() {
         ("drop", &["does not take the message: "]),
     ] {
         mails.does(mode);
-        let said = ground.tested(&mails, &[]).unwrap_err();
+        let settings = if mode.starts_with("hang") { &[][..] } else { &[PATIENT] };
+        let said = ground.tested(&mails, settings).unwrap_err();
         assert!(said.starts_with("error: the mail server "), "{mode}: {said}");
         assert!(parts.iter().all(|part| said.contains(part)), "{mode}: {said}");
     }
@@ -113,7 +117,7 @@ fn letters_beyond_ascii_go_where_the_server_knows_them() {
     let ground = Ground::new();
     for (arguments, is_taken) in [(&[][..], true), (&["--ascii"], false)] {
         let mails = MailServer::with(arguments);
-        let output = ground.run(&mails, &[], &["mail", "test", "ren\u{e9}@example.com"]);
+        let output = ground.run(&mails, &[PATIENT], &["mail", "test", "ren\u{e9}@example.com"]);
         assert_eq!(output.status.success(), is_taken, "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(mails.taken().len(), usize::from(is_taken));
     }

@@ -109,7 +109,7 @@ impl MailServer {
             ("host", "127.0.0.1".to_owned()),
             ("port", self.port.to_string()),
             ("security", "none".to_owned()),
-            ("timeout", "1s".to_owned()),
+            ("timeout", "2s".to_owned()),
         ]
     }
 
