@@ -85,6 +85,12 @@ impl Timestamp {
         String::from_utf8_lossy(&text).into_owned()
     }
 
+    /// The beginning of a day in UTC, such as `2026-11-27`; `None` where `text` is none.
+    #[must_use]
+    pub fn parse_day(text: &str) -> Option<Self> {
+        Self::parse_rfc3339(&format!("{text}T00:00:00Z"))
+    }
+
     /// Reads an RFC 3339 moment; `None` where `text` is none, or one that [`Timestamp::rfc3339`]
     /// could not write: before the year 0 or after 9999 in UTC.
     #[must_use]

@@ -1,18 +1,21 @@
 //! Changes a user's own account, or another's for an administrator.
 
 use super::credentials;
-use super::issue::{Beginning, Grounds, Issued, issue};
+use super::issue::{Beginning, Begun, Grounds, Issued, issue};
+use super::post::Post;
 use super::sign_in::check_current_password;
 use super::{policy, sessions, users};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::audit::{Action, Event};
-use crate::domain::caller::{Actor, Credential};
+use crate::domain::caller::{Actor, Credential, Origin};
 use crate::domain::error::{Error, Result, Unauthenticated};
-use crate::domain::id::UserId;
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Dialect;
 use crate::domain::user::{Email, JsonObject, Status, User, UserRef, Username};
+use crate::mail::Mail;
+use crate::store::sessions::Standing;
 use crate::store::{self, Tx, UserChange};
 
 /// What an administrator alone may set; from others these are passed over.
@@ -73,7 +76,9 @@ async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> 
     };
     let (id, now) = (user.id, app.now());
     let event = actor.event(Action::UserUpdated).about_user(id);
-    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+    let notices = notices(app, &user, &actor.origin, email.as_ref(), hash.is_some());
+    let post = notices.clone();
+    let changed = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         if own {
             require_unchanged(tx, &user).await?;
         }
@@ -86,14 +91,34 @@ async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> 
             tx.audit(event.also(Action::PasswordChanged));
         }
         administer(tx, id, &administration, event, now).await?;
+        post.enqueue(tx).await?;
         users::reread(tx, id).await
     })
-    .await
+    .await?;
+    notices.dispatch_or_log(app).await;
+    Ok(changed)
+}
+
+/// What tells a user that their address or their password was changed.
+fn notices(app: &App, user: &User, origin: &Origin, email: Option<&Email>, is_password: bool) -> Post {
+    let mut post = Post::default();
+    if email.is_some_and(|email| is_another(user, email)) {
+        post = post.and(Post::notice(app, user, origin, Mail::email_changed));
+    }
+    if is_password {
+        post = post.and(Post::notice(app, user, origin, Mail::password_changed));
+    }
+    post
+}
+
+/// Whether an address is another one than the user's, and not the same in other letters.
+pub(super) fn is_another(user: &User, email: &Email) -> bool {
+    users::names(user).0.is_none_or(|own| own.canonical() != email.canonical())
 }
 
 /// Changes to oneself need the current password or a fresh session; an administrator changes
 /// others without.
-async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
+pub(super) async fn prove_oneself(app: &App, actor: &Actor, user: &User, current: Option<Password>) -> Result<()> {
     match current {
         Some(password) => check_current_password(app, user, password, &actor.origin).await,
         None if actor.caller.is_fresh(app.now()) => Ok(()),
@@ -115,9 +140,7 @@ async fn require_unchanged(tx: &Tx<'_>, before: &User) -> Result<()> {
 /// Another address is unproven, and what was mailed to the old one is worthless.
 async fn change_email(tx: &Tx<'_>, id: UserId, email: &Email, now: Timestamp) -> Result<()> {
     let before = users::reread(tx, id).await?;
-    let same = before.email.as_deref().and_then(|old| Email::parse(old).ok());
-    let same = same.is_some_and(|old| old.canonical() == email.canonical());
-    let verified_at = before.email_verified_at.filter(|_| same);
+    let verified_at = before.email_verified_at.filter(|_| !is_another(&before, email));
     store::users::update(tx, id, UserChange::Email(email, verified_at), now).await?;
     store::mail_secrets::delete_of_user(tx, id).await
 }
@@ -201,46 +224,79 @@ pub struct Profile {
 /// [`Error::Taken`], [`Error::WrongCurrentPassword`], a password that the policy refuses,
 /// [`Error::Forbidden`] for an API token, [`Error::Unauthenticated`] where the session ended meanwhile.
 pub async fn change_profile(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
+    let changed = change_own(app, actor, input, dialect).await?;
+    let Changed { session_id, standing, user, begun, anything } = changed;
+    let issued = match begun {
+        Some(begun) => begun.issue(app)?,
+        None => Issued { tokens: issue(app, &Grounds::of(session_id, &standing), app.now())?, user },
+    };
+    Ok(Profile { issued, changed: anything })
+}
+
+/// What became of a change of oneself.
+pub(super) struct Changed {
+    session_id: SessionId,
+    /// What the caller's session stood on.
+    standing: Standing,
+    user: User,
+    /// The session that replaces all others, after a change of password.
+    pub(super) begun: Option<Begun>,
+    anything: bool,
+}
+
+/// Changes one's own name and password, together or not at all.
+///
+/// # Errors
+///
+/// Those of [`change_profile`].
+pub(super) async fn change_own(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Changed> {
     let is_password = input.new_password.is_some();
     let event = actor.event(if is_password { Action::PasswordChanged } else { Action::UsernameChanged });
     app.audit().note(&event, rename(app, actor, input, dialect).await)
 }
 
-async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Profile> {
+async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect) -> Result<Changed> {
     let user = credentials::user(app, &actor.caller).await?;
     let Credential::Session { id: session_id, .. } = actor.caller.credential() else {
         return Err(Error::Forbidden("a profile is changed with a session token"));
     };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
+    // As the form of the pages and the argon dialect call it.
+    let field = if dialect == Dialect::Pages { "password" } else { "newPassword" };
     let hash = match input.new_password {
-        Some((new, current)) => Some(new_hash(app, actor, &user, new_username.as_ref(), (new, current)).await?),
+        Some((new, current)) => Some(new_hash(app, actor, &user, new_username.as_ref(), (new, current), field).await?),
         None => None,
     };
-    let changed = new_username.is_some() || hash.is_some();
+    let is_changed = new_username.is_some() || hash.is_some();
     let beginning = Beginning::new(app, dialect, &actor.origin);
     let (id, now) = (user.id, app.now());
     let event = actor.event(Action::UsernameChanged).about_user(id);
-    let (standing, beginning, user) = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
-        let standing = sessions::live(tx, session_id, now).await?;
-        let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
-        if let Some(username) = &new_username {
-            store::users::update(tx, id, UserChange::Username(username), now).await?;
-            tx.audit(event.clone());
-        }
-        if let Some(hash) = &hash {
-            users::replace_password(tx, id, hash.as_str(), now).await?;
-            beginning.insert(tx, id).await?;
-            tx.audit(event.also(Action::PasswordChanged));
-            tx.audit(event.also(Action::SessionBegan).about(beginning.id()));
-        }
-        Ok((standing, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
-    })
-    .await?;
-    let issued = match beginning {
-        Some(beginning) => beginning.issue(app, user)?,
-        None => Issued { tokens: issue(app, &Grounds::of(session_id, &standing), now)?, user },
+    let notice = match &hash {
+        Some(_) => Post::notice(app, &user, &actor.origin, Mail::password_changed),
+        None => Post::default(),
     };
-    Ok(Profile { issued, changed })
+    let post = notice.clone();
+    let (standing, beginning, user): (_, Option<Beginning>, User) =
+        credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+            let standing = sessions::live(tx, session_id, now).await?;
+            let standing = standing.ok_or(Error::Unauthenticated(Unauthenticated::Ended))?;
+            if let Some(username) = &new_username {
+                store::users::update(tx, id, UserChange::Username(username), now).await?;
+                tx.audit(event.clone());
+            }
+            if let Some(hash) = &hash {
+                users::replace_password(tx, id, hash.as_str(), now).await?;
+                beginning.insert(tx, id).await?;
+                tx.audit(event.also(Action::PasswordChanged));
+                tx.audit(event.also(Action::SessionBegan).about(beginning.id()));
+                post.enqueue(tx).await?;
+            }
+            Ok((standing, hash.is_some().then_some(beginning), users::reread(tx, id).await?))
+        })
+        .await?;
+    notice.dispatch_or_log(app).await;
+    let begun = beginning.map(|beginning| beginning.done(user.clone()));
+    Ok(Changed { session_id, standing, user, begun, anything: is_changed })
 }
 
 async fn new_hash(
@@ -249,9 +305,10 @@ async fn new_hash(
     user: &User,
     new_username: Option<&Username>,
     (new, current): (Password, Password),
+    field: &'static str,
 ) -> Result<PasswordHash> {
     let (email, username) = users::names(user);
-    let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), "newPassword")?;
+    let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), field)?;
     check_current_password(app, user, current, &actor.origin).await?;
     app.gate().hash(password).await
 }

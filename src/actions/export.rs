@@ -26,9 +26,10 @@ pub const LIMIT: usize = 10_000;
 /// # Errors
 ///
 /// [`Error::Forbidden`] for the operator, who is no user; [`Error::Unauthenticated`] where the user was
-/// deleted this very moment.
+/// deleted this very moment; [`Error::Busy`] where others are being made.
 pub async fn own_data(app: &App, caller: &Caller) -> Result<Value> {
     let (user, now) = (caller.require_user()?, app.now());
+    let _leave = app.export()?;
     app.store().aside(async move |reads| collect(reads, user, now).await).await
 }
 
@@ -48,8 +49,9 @@ async fn collect(reads: &Reads<'_>, id: UserId, now: Timestamp) -> Result<Value>
         "user": user_fields(&account),
         "sessions": left_out.cut("sessions", sessions, session),
         "api_tokens": left_out.cut("api_tokens", tokens, token),
-        "mailed_secrets": left_out.cut("mailed_secrets", secrets, |(purpose, created_at, expires_at)| json!({
+        "mailed_secrets": left_out.cut("mailed_secrets", secrets, |(purpose, created_at, expires_at, email)| json!({
             "purpose": purpose, "created_at": created_at.rfc3339(), "expires_at": expires_at.rfc3339(),
+            "new_email": email,
         })),
         "projects": projects(reads, id, &mut left_out).await?,
         "shared_with_me": shared_with(reads, id, &mut left_out).await?,

@@ -55,6 +55,7 @@ async fn sweep_store(app: &App, now: Timestamp) -> Result<bool> {
             let changes = store::changes::sweep(tx, now.minus(CHANGES_KEPT)).await?;
             let sessions = store::sessions::sweep(tx, ended, ended).await?;
             let secrets = store::mail_secrets::sweep(tx, expired).await?;
+            let mails = store::mails::sweep(tx, now).await?;
             let tokens = store::tokens::sweep(tx, expired).await?;
             let networks = store::known_networks::sweep(tx, unknown).await?;
             let failures = store::failures::sweep(tx, now).await?;
@@ -62,7 +63,10 @@ async fn sweep_store(app: &App, now: Timestamp) -> Result<bool> {
                 Some(before) => store::audit::sweep(tx, before).await?,
                 None => 0,
             };
-            Ok([changes, sessions, secrets, tokens, networks, failures, events].into_iter().max().unwrap_or_default())
+            Ok([changes, sessions, secrets, mails, tokens, networks, failures, events]
+                .into_iter()
+                .max()
+                .unwrap_or_default())
         })
         .await?;
     let is_done = swept < store::SWEPT_AT_ONCE;

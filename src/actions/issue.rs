@@ -39,6 +39,14 @@ pub struct Issued {
     pub tokens: Tokens,
 }
 
+/// A session in a browser.
+pub struct PageSession {
+    /// Who signed in.
+    pub user: User,
+    /// What the browser shows from now on.
+    pub cookie: Secret,
+}
+
 /// That a user signed in from a network is written down once in this time.
 pub(super) const NOTED_EVERY: Duration = Duration::from_hours(24);
 
@@ -67,7 +75,7 @@ impl Beginning {
             id: SessionId::generate(now, App::entropy()),
             dialect,
             now,
-            expires_at: now.plus(app.settings().lifetimes(dialect).session),
+            expires_at: now.plus(app.settings().unused_lifetime(dialect)),
             key_id: app.keyring().current_root_id(now),
             origin: origin.clone(),
             noted: notes_networks(app).then(|| now.minus(NOTED_EVERY)),
@@ -100,19 +108,41 @@ impl Beginning {
         }
     }
 
-    /// The tokens, once the session is committed. `user` is as that transaction left it.
-    pub(super) fn issue(self, app: &App, user: User) -> Result<Issued> {
+    /// The session once it is committed. `user` is as that transaction left it.
+    pub(super) const fn done(self, user: User) -> Begun {
+        Begun { beginning: self, user }
+    }
+}
+
+/// A session that has begun, and whose it is.
+pub(super) struct Begun {
+    beginning: Beginning,
+    user: User,
+}
+
+impl Begun {
+    /// The tokens that clients go on with.
+    pub(super) fn issue(self, app: &App) -> Result<Issued> {
+        let Self { beginning, user } = self;
         let grounds = Grounds {
-            session_id: self.id,
+            session_id: beginning.id,
             user_id: user.id,
-            dialect: self.dialect,
-            created_at: self.now,
-            expires_at: self.expires_at,
+            dialect: beginning.dialect,
+            created_at: beginning.now,
+            expires_at: beginning.expires_at,
             generation: 0,
-            key_id: self.key_id,
+            key_id: beginning.key_id,
             credential_version: user.credential_version,
         };
-        Ok(Issued { tokens: issue(app, &grounds, self.now)?, user })
+        Ok(Issued { tokens: issue(app, &grounds, beginning.now)?, user })
+    }
+
+    /// What a browser goes on with.
+    pub(super) fn open(self, app: &App) -> Result<PageSession> {
+        let Self { beginning, user } = self;
+        let cookie = app.keyring().page_session(beginning.id, beginning.key_id);
+        let cookie = cookie.ok_or_else(|| missing(beginning.key_id))?;
+        Ok(PageSession { user, cookie })
     }
 }
 
@@ -160,6 +190,10 @@ pub(super) fn issue(app: &App, grounds: &Grounds, now: Timestamp) -> Result<Toke
     let refresh = app
         .keyring()
         .refresh_token(grounds.session_id, grounds.generation, grounds.key_id)
-        .ok_or_else(|| Error::Internal(format!("root key {} is missing", grounds.key_id)))?;
+        .ok_or_else(|| missing(grounds.key_id))?;
     Ok(Tokens { access, refresh: Token { secret: refresh.into(), expires_at: grounds.expires_at } })
+}
+
+fn missing(key_id: i64) -> Error {
+    Error::Internal(format!("root key {key_id} is missing"))
 }

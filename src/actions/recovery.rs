@@ -4,8 +4,10 @@
 use aws_lc_rs::digest;
 use tokio::sync::watch;
 
-use super::{credentials, policy, users};
+use super::post::Post;
+use super::{credentials, email_change, policy, users};
 use crate::app::{App, Errand, Errands};
+use crate::clock::Timestamp;
 use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Origin};
 use crate::domain::error::{Error, Result};
@@ -15,7 +17,7 @@ use crate::domain::token::SingleUseSecret;
 use crate::domain::user::{Email, LoginName, User, UserRef};
 use crate::mail::Mail;
 use crate::secret::{ExposeSecret, Secret, random};
-use crate::store::{self, MailSecret, Purpose, Tx, UserChange};
+use crate::store::{self, MailSecret, Pledge, Purpose, Reads, Tx, UserChange};
 
 /// Asks for a reset mail. Always the same answer, at once; the work is done after it.
 ///
@@ -52,9 +54,13 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn run(app: &App, errand: Errand) {
-    let Errand::PasswordReset(email, origin) = errand;
-    if let Err(error) = mail_reset(app, email, &origin).await {
-        tracing::error!(%error, "a reset mail could not be written");
+    match errand {
+        Errand::PasswordReset(email, origin) => {
+            if let Err(error) = mail_reset(app, email, &origin).await {
+                tracing::error!(%error, "a reset mail could not be written");
+            }
+        }
+        Errand::EmailChange(wish) => email_change::mail(app, *wish).await,
     }
 }
 
@@ -67,19 +73,21 @@ async fn mail_reset(app: &App, email: Email, origin: &Origin) -> Result<()> {
         return Ok(());
     };
     let Some(address) = user.email.as_deref() else { return Ok(()) };
-    let secret = remember(app, &user, Purpose::Reset, event).await?;
+    let (secret, new) = draft(app, &user, Purpose::Reset);
     let link = app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into();
-    let minutes = app.settings().mail.reset_lifetime.as_secs().div_ceil(60);
-    app.mailer().send(Mail::password_reset(address, &link, minutes)).await
+    let post = Post::of(app, &Mail::password_reset(address, link, app.settings().mail.reset_lifetime))?;
+    remember(app, new, event, &post).await?;
+    post.dispatch(app).await
 }
 
-/// Makes a secret for a user and keeps its hash, bound to the address that the user has now.
-async fn remember(app: &App, user: &User, purpose: Purpose, event: Event) -> Result<Secret> {
+/// A new secret for a user, and its hash to be kept, bound to the address that the user has now.
+pub(super) fn draft(app: &App, user: &User, purpose: Purpose) -> (Secret, MailSecret) {
     let secret = SingleUseSecret::from_bytes(random());
-    let now = app.now();
+    let (now, mail) = (app.now(), &app.settings().mail);
     let lifetime = match purpose {
-        Purpose::Reset => app.settings().mail.reset_lifetime,
-        Purpose::Verification => app.settings().mail.verification_lifetime,
+        Purpose::Reset => mail.reset_lifetime,
+        Purpose::Verification => mail.verification_lifetime,
+        Purpose::EmailChange => mail.email_change_lifetime,
     };
     let new = MailSecret {
         secret_hash: hash_of(&secret),
@@ -88,7 +96,14 @@ async fn remember(app: &App, user: &User, purpose: Purpose, event: Event) -> Res
         email_key: canonical_email(user),
         created_at: now,
         expires_at: now.plus(lifetime),
+        another: None,
     };
+    (secret.to_text(), new)
+}
+
+/// Keeps a secret's hash, with the mails that carry it.
+async fn remember(app: &App, new: MailSecret, event: Event, post: &Post) -> Result<()> {
+    let post = post.clone();
     app.store()
         .write(async move |tx: &Tx<'_>| {
             // The address may have been changed, or the user deleted, since it was looked up.
@@ -97,10 +112,15 @@ async fn remember(app: &App, user: &User, purpose: Purpose, event: Event) -> Res
                 return Err(Error::NotFound);
             }
             tx.audit(event.about_user(user.id));
-            store::mail_secrets::insert(tx, &new).await
+            store::mail_secrets::insert(tx, &new).await?;
+            post.enqueue(tx).await
         })
-        .await?;
-    Ok(secret.to_text())
+        .await
+}
+
+/// What a token is kept as; a text that is none was never mailed.
+pub(super) fn hash_in(token: &str) -> Result<[u8; 32]> {
+    SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)
 }
 
 fn hash_of(secret: &SingleUseSecret) -> [u8; 32] {
@@ -109,7 +129,7 @@ fn hash_of(secret: &SingleUseSecret) -> [u8; 32] {
     hash
 }
 
-fn canonical_email(user: &User) -> String {
+pub(super) fn canonical_email(user: &User) -> String {
     users::names(user).0.map(|email| email.canonical().to_owned()).unwrap_or_default()
 }
 
@@ -127,7 +147,8 @@ async fn make_link(app: &App, actor: &Actor, user: &UserRef) -> Result<Secret> {
     actor.caller.require_admin()?;
     let user = users::get(app, &actor.caller, user).await?;
     let unaddressed = User { email: None, ..user };
-    let secret = remember(app, &unaddressed, Purpose::Reset, actor.event(Action::ResetRequested)).await?;
+    let (secret, new) = draft(app, &unaddressed, Purpose::Reset);
+    remember(app, new, actor.event(Action::ResetRequested), &Post::default()).await?;
     Ok(app.settings().reset_link(app.public_url()).with_token(secret.expose_secret()).into())
 }
 
@@ -145,12 +166,16 @@ pub async fn reset_password(app: &App, token: &str, password: Password, origin: 
 }
 
 async fn reset(app: &App, event: &Event, origin: &Origin, token: &str, password: Password) -> Result<()> {
-    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
-    within_limits(app, origin, set_new_password(app, event, secret_hash, password)).await
+    let secret_hash = hash_in(token)?;
+    within_limits(app, origin, set_new_password(app, (event, origin), secret_hash, password)).await
 }
 
 /// Counts a secret that is not known as a failure of whoever shows it.
-async fn within_limits<T>(app: &App, origin: &Origin, consuming: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn within_limits<T>(
+    app: &App,
+    origin: &Origin,
+    consuming: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let attempt = app.throttle().look_up(origin.address)?;
     let consumed = consuming.await;
     if !matches!(consumed, Err(Error::BadToken)) {
@@ -159,26 +184,27 @@ async fn within_limits<T>(app: &App, origin: &Origin, consuming: impl Future<Out
     consumed
 }
 
-async fn set_new_password(app: &App, event: &Event, secret_hash: [u8; 32], password: Password) -> Result<()> {
+async fn set_new_password(
+    app: &App,
+    (event, origin): (&Event, &Origin),
+    secret_hash: [u8; 32],
+    password: Password,
+) -> Result<()> {
     let now = app.now();
-    let reads = app.store().reads();
-    let holder = store::mail_secrets::find_holder(&reads, secret_hash, Purpose::Reset, now).await?;
-    let user = match holder {
-        Some(id) => store::users::find(&reads, id).await?.filter(User::is_active),
-        None => None,
-    };
-    let user = user.ok_or(Error::BadToken)?;
+    let (user, _) = holder(&app.store().reads(), secret_hash, Purpose::Reset, now).await?.ok_or(Error::BadToken)?;
     let (email, username) = users::names(&user);
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let event = event.clone().by(user.id, Means::ResetSecret).about_user(user.id);
+    let notice = Post::notice(app, &user, origin, Mail::password_changed);
+    let post = notice.clone();
     app.store()
         .write(async move |tx: &Tx<'_>| {
             // The user before the secret, as everybody has it: two that held one each would wait for each other.
             let id = user.id;
             let user = store::users::find(tx, id).await?.ok_or(Error::BadToken)?;
             let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Reset, now).await?;
-            let (_, email_key) = consumed.ok_or(Error::BadToken)?;
+            let email_key = consumed.ok_or(Error::BadToken)?.email_key;
             // The address may have been changed while a mail to the old one was on its way.
             let is_for_another_address = !email_key.is_empty() && email_key != canonical_email(&user);
             if !user.is_active() || is_for_another_address {
@@ -192,9 +218,60 @@ async fn set_new_password(app: &App, event: &Event, secret_hash: [u8; 32], passw
                 store::users::update(tx, id, UserChange::Verified, now).await?;
             }
             tx.audit(event);
-            users::replace_password(tx, id, hash.as_str(), now).await.map(drop)
+            users::replace_password(tx, id, hash.as_str(), now).await?;
+            post.enqueue(tx).await
         })
-        .await
+        .await?;
+    notice.dispatch_or_log(app).await;
+    Ok(())
+}
+
+/// The active user whose secret this is, and what it is good for, where it is not over.
+pub(super) async fn holder(
+    reads: &Reads<'_>,
+    secret_hash: [u8; 32],
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Option<(User, Pledge)>> {
+    let Some(pledge) = store::mail_secrets::find(reads, secret_hash, purpose, now).await? else { return Ok(None) };
+    let user = store::users::find(reads, pledge.user_id).await?.filter(User::is_active);
+    Ok(user.map(|user| (user, pledge)))
+}
+
+/// Whether a reset secret would work now. Only looks.
+///
+/// # Errors
+///
+/// That the store cannot be used.
+pub async fn check_reset(app: &App, token: &str) -> Result<bool> {
+    Ok(whose_reset(app, token).await?.is_some())
+}
+
+/// Whose password a reset secret would change now: their email or username. Only looks.
+///
+/// # Errors
+///
+/// That the store cannot be used.
+pub async fn whose_reset(app: &App, token: &str) -> Result<Option<String>> {
+    let found = look(app, token, Purpose::Reset).await?;
+    let found = found.filter(|(user, it)| it.email_key.is_empty() || it.email_key == canonical_email(user));
+    Ok(found.map(|(user, _)| user.login().to_owned()))
+}
+
+/// Whether a secret that proves an address would work now. Only looks.
+///
+/// # Errors
+///
+/// That the store cannot be used.
+pub async fn check_verification(app: &App, token: &str) -> Result<bool> {
+    let found = look(app, token, Purpose::Verification).await?;
+    Ok(found.is_some_and(|(user, it)| it.email_key == canonical_email(&user)))
+}
+
+/// What a token is good for, and for whom.
+pub(super) async fn look(app: &App, token: &str, purpose: Purpose) -> Result<Option<(User, Pledge)>> {
+    let Ok(secret_hash) = hash_in(token) else { return Ok(None) };
+    holder(&app.store().reads(), secret_hash, purpose, app.now()).await
 }
 
 /// Mails the caller a link that proves their address.
@@ -217,10 +294,11 @@ pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
 }
 
 async fn mail_verification(app: &App, user: &User, address: &str, event: Event) -> Result<()> {
-    let secret = remember(app, user, Purpose::Verification, event).await?;
+    let (secret, new) = draft(app, user, Purpose::Verification);
     let link = app.settings().verify_link(app.public_url()).with_token(secret.expose_secret()).into();
-    let hours = app.settings().mail.verification_lifetime.as_secs().div_ceil(3_600);
-    app.mailer().send(Mail::address_verification(address, &link, hours)).await
+    let post = Post::of(app, &Mail::address_verification(address, link, app.settings().mail.verification_lifetime))?;
+    remember(app, new, event, &post).await?;
+    post.dispatch(app).await
 }
 
 /// Takes the proof of the caller's own address.
@@ -234,7 +312,7 @@ pub async fn verify_email(app: &App, actor: &Actor, token: &str) -> Result<()> {
 }
 
 async fn verify(app: &App, actor: &Actor, event: Event, token: &str) -> Result<()> {
-    let secret_hash = SingleUseSecret::parse(token).as_ref().map(hash_of).ok_or(Error::BadToken)?;
+    let secret_hash = hash_in(token)?;
     within_limits(app, &actor.origin, take_proof(app, actor, event, secret_hash)).await
 }
 
@@ -242,13 +320,18 @@ async fn take_proof(app: &App, actor: &Actor, event: Event, secret_hash: [u8; 32
     let (caller_id, now): (UserId, _) = (actor.caller.require_user()?, app.now());
     credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         let consumed = store::mail_secrets::consume(tx, secret_hash, Purpose::Verification, now).await?;
-        let (id, email_key) = consumed.filter(|(id, _)| *id == caller_id).ok_or(Error::BadToken)?;
-        let user = users::reread(tx, id).await?;
-        if canonical_email(&user) != email_key {
-            return Err(Error::BadToken);
-        }
-        tx.audit(event.about_user(id));
-        store::users::update(tx, id, UserChange::Verified, now).await
+        let pledge = consumed.filter(|pledge| pledge.user_id == caller_id).ok_or(Error::BadToken)?;
+        prove(tx, &pledge, event, now).await
     })
     .await
+}
+
+/// Writes down that the address is proven, where it is still the one that the secret was sent to.
+async fn prove(tx: &Tx<'_>, pledge: &Pledge, event: Event, now: Timestamp) -> Result<()> {
+    let user = users::reread(tx, pledge.user_id).await?;
+    if canonical_email(&user) != pledge.email_key {
+        return Err(Error::BadToken);
+    }
+    tx.audit(event.about_user(user.id));
+    store::users::update(tx, user.id, UserChange::Verified, now).await
 }

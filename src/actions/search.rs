@@ -46,6 +46,11 @@ fn size(limit: i64) -> usize {
 /// Where the newest things begin: no identifier is above.
 const NEWEST: [u8; ID_BYTES] = [u8::MAX; ID_BYTES];
 
+/// Users may look at what is their own, administrators at all of it.
+fn may_look(caller: &Caller, whose: Option<UserId>) -> Result<()> {
+    if whose.is_some_and(|user| caller.is(user)) { Ok(()) } else { caller.require_admin() }
+}
+
 /// What sessions are looked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionSearch {
@@ -53,12 +58,12 @@ pub struct SessionSearch {
     pub user: Option<UserId>,
 }
 
-/// The live sessions, newest first, each with what its user is shown by, for administrators: at most
-/// `limit`, and 100.
+/// The live sessions, newest first, each with what its user is shown by, for administrators, and one's own for
+/// everybody: at most `limit`, and 100.
 ///
 /// # Errors
 ///
-/// [`crate::domain::error::Error::Forbidden`] without administrator power,
+/// [`crate::domain::error::Error::Forbidden`] for others' without administrator power,
 /// [`crate::domain::error::Error::Invalid`] where `after` is not what an earlier page gave.
 pub async fn sessions(
     app: &App,
@@ -67,7 +72,7 @@ pub async fn sessions(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Page<(Session, String)>> {
-    caller.require_admin()?;
+    may_look(caller, search.user)?;
     let from = cursor::id(after, SessionId::parse)?.unwrap_or(SessionId::from_bytes(NEWEST));
     let reads = app.store().reads();
     let found = store::sessions::newest_live(&reads, search.user, app.now(), from).await?;
@@ -82,8 +87,8 @@ pub struct TokenSearch {
     pub user: Option<UserId>,
 }
 
-/// The API tokens, newest first, each with what its user is shown by, for administrators: at most `limit`,
-/// and 100.
+/// The API tokens, newest first, each with what its user is shown by, for administrators, and one's own for everybody:
+/// at most `limit`, and 100.
 ///
 /// # Errors
 ///
@@ -95,7 +100,7 @@ pub async fn tokens(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Page<(ApiToken, String)>> {
-    caller.require_admin()?;
+    may_look(caller, search.user)?;
     let from = cursor::id(after, TokenId::parse)?.unwrap_or(TokenId::from_bytes(NEWEST));
     let reads = app.store().reads();
     let found = store::tokens::newest(&reads, search.user, from).await?;

@@ -129,18 +129,6 @@ async fn end(app: &App, id: SessionId, event: Event) -> Result<bool> {
         .await
 }
 
-/// The caller's own live sessions, newest first.
-///
-/// # Errors
-///
-/// [`Error::Forbidden`] for the operator, who is no user.
-pub async fn list_own(app: &App, caller: &Caller) -> Result<Vec<Session>> {
-    let user = caller.require_user()?;
-    let mut sessions = store::sessions::list_live(&app.store().reads(), user, app.now()).await?;
-    sessions.reverse();
-    Ok(sessions)
-}
-
 /// Ends one of the caller's own sessions, be it the one that asks.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Proves who somebody is by a password, and begins a session.
 
 use super::guess::{self, Proof};
-use super::issue::{Beginning, Issued};
+use super::issue::{Beginning, Begun, Issued};
 use crate::app::App;
 use crate::domain::audit::{Action, Means};
 use crate::domain::caller::Origin;
@@ -28,6 +28,15 @@ pub struct SignIn {
 ///
 /// [`Error::WrongCredentials`], [`Error::TooMany`], or [`Error::Busy`] where no hashing is to be had.
 pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued> {
+    begin_session(app, input, origin).await?.issue(app)
+}
+
+/// Begins a session by a password.
+///
+/// # Errors
+///
+/// Those of [`sign_in`].
+pub(super) async fn begin_session(app: &App, input: SignIn, origin: &Origin) -> Result<Begun> {
     let event = origin.event(Action::SignIn);
     app.audit().note(&event, app.throttle().admit(origin.address))?;
     let account = store::users::account_by_login(&app.store().reads(), &input.login).await?;
@@ -35,7 +44,7 @@ pub async fn sign_in(app: &App, input: SignIn, origin: &Origin) -> Result<Issued
     app.audit().note(&event, begin(app, account, input, origin).await)
 }
 
-async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Origin) -> Result<Issued> {
+async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Origin) -> Result<Begun> {
     let Proof { account, replacement, attempt } =
         guess::check(app, &input.login, account, input.password, origin).await?;
     let beginning = Beginning::new(app, input.dialect, origin);
@@ -55,7 +64,7 @@ async fn begin(app: &App, account: Option<Account>, input: SignIn, origin: &Orig
     // Whoever knew the password did not guess it, whatever came in between.
     attempt.succeeded();
     let (beginning, user) = begun?;
-    beginning.issue(app, user)
+    Ok(beginning.done(user))
 }
 
 /// Between the check of the password and the transaction the user may have been disabled, or the

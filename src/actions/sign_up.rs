@@ -1,7 +1,7 @@
 //! Makes users: by themselves where registration is open, or by an administrator.
 
 use super::credentials;
-use super::issue::{Beginning, Issued};
+use super::issue::{Beginning, Begun, Issued};
 use super::policy;
 use super::tokens::{Created, Draft};
 use crate::app::{App, Registration};
@@ -38,11 +38,20 @@ pub struct SignUp {
 /// [`Error::Forbidden`] where registration is closed, [`Error::Taken`], [`Error::TooMany`], or a
 /// password that the policy refuses.
 pub async fn sign_up(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
+    begin_session(app, input, origin).await?.issue(app)
+}
+
+/// Registers a user and begins a session.
+///
+/// # Errors
+///
+/// Those of [`sign_up`].
+pub(super) async fn begin_session(app: &App, input: SignUp, origin: &Origin) -> Result<Begun> {
     let event = origin.event(Action::SignUp);
     app.audit().note(&event, register(app, input, origin).await)
 }
 
-async fn register(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
+async fn register(app: &App, input: SignUp, origin: &Origin) -> Result<Begun> {
     open(app)?;
     let password = policy::check(input.password.clone(), input.email.as_ref(), input.username.as_ref(), "password")?;
     let attempt = app.throttle().register(origin.address)?;
@@ -53,7 +62,7 @@ async fn register(app: &App, input: SignUp, origin: &Origin) -> Result<Issued> {
     registered
 }
 
-async fn make(app: &App, input: SignUp, password: NewPassword, origin: &Origin) -> Result<Issued> {
+async fn make(app: &App, input: SignUp, password: NewPassword, origin: &Origin) -> Result<Begun> {
     let hash = app.gate().hash(password).await?;
     let mut new = blank(app, input.email, input.username, Some(hash));
     new.name = input.name.map(|name| name.as_str().to_owned());
@@ -69,7 +78,7 @@ async fn make(app: &App, input: SignUp, password: NewPassword, origin: &Origin) 
             Ok((beginning, user))
         })
         .await?;
-    beginning.issue(app, user)
+    Ok(beginning.done(user))
 }
 
 /// Refuses where `registration = "closed"` leaves sign-up to administrators.

@@ -139,6 +139,16 @@ pub async fn list(app: &App, caller: &Caller, user: Option<&UserRef>) -> Result<
     store::tokens::list_of_user(&app.store().reads(), owner).await
 }
 
+/// A token of the caller's, or any for an administrator.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] where there is none that the caller may know of.
+pub async fn get(app: &App, caller: &Caller, id: TokenId) -> Result<ApiToken> {
+    let token = store::tokens::find(&app.store().reads(), id).await?;
+    token.filter(|token| caller.is_admin() || caller.is(token.user_id)).ok_or(Error::NotFound)
+}
+
 /// Deletes a token of the caller's, or any for an administrator.
 ///
 /// # Errors
@@ -150,9 +160,7 @@ pub async fn delete(app: &App, actor: &Actor, id: TokenId) -> Result<()> {
 }
 
 async fn take_away(app: &App, actor: &Actor, event: Event, id: TokenId) -> Result<()> {
-    let token = store::tokens::find(&app.store().reads(), id).await?;
-    let token = token.filter(|token| actor.caller.is_admin() || actor.caller.is(token.user_id));
-    let owner = token.ok_or(Error::NotFound)?.user_id;
+    let owner = get(app, &actor.caller, id).await?.user_id;
     credentials::write_as(app, actor, async move |tx: &Tx<'_>| {
         tx.audit(event.of(owner));
         if store::tokens::delete(tx, id).await? { Ok(()) } else { Err(Error::NotFound) }

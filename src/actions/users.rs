@@ -1,5 +1,6 @@
 //! Reads and administers users.
 
+use super::post::Post;
 use super::{credentials, policy};
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -10,6 +11,7 @@ use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::permission::Permission;
 use crate::domain::user::{Email, LoginName, Status, User, UserRef, Username};
+use crate::mail::Mail;
 use crate::store::{self, Reads, Tx, UserChange};
 
 /// A user, for themselves and for administrators; for anybody else there is none.
@@ -61,11 +63,16 @@ async fn replace(app: &App, actor: &Actor, event: &Event, user: &UserRef, passwo
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
-    credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
+    let notice = Post::notice(app, &user, &actor.origin, Mail::password_changed);
+    let post = notice.clone();
+    let changed = credentials::write_as_oneself(app, actor, async move |tx: &Tx<'_>| {
         tx.audit(event);
+        post.enqueue(tx).await?;
         replace_password(tx, user.id, hash.as_str(), now).await
     })
-    .await
+    .await?;
+    notice.dispatch_or_log(app).await;
+    Ok(changed)
 }
 
 /// A user's names as parsed values, for the policy.

@@ -7,6 +7,7 @@ mod database;
 mod errand;
 mod keys;
 mod lifetimes;
+mod mailer;
 mod overview;
 mod throttle;
 pub mod transfer;
@@ -15,11 +16,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 pub use self::audit::Refusals;
 pub use self::data_dir::Presence;
-pub use self::errand::{Errand, Errands};
+pub use self::errand::{EmailWish, Errand, Errands};
 use self::keys::{KeySafe, Stamp};
 use self::overview::Census;
 use crate::clock::watch::{Verdict, Watch};
@@ -41,6 +42,9 @@ use crate::mail::Mailer;
 use crate::secret::random;
 use crate::store::key_material::KeyMaterial;
 use crate::store::{CommitHook, Commits, Store};
+
+/// How many copies of what is kept of a user are made at once: each may take many statements and much memory.
+const EXPORTS: usize = 2;
 
 /// How many errands may wait.
 const ERRANDS: usize = 1_024;
@@ -88,6 +92,7 @@ struct Inner {
     errands: mpsc::Sender<Errand>,
     refusals: Refusals,
     census: Census,
+    exports: Semaphore,
 }
 
 impl App {
@@ -133,9 +138,7 @@ impl App {
         // What was rotated before the feed was followed was told to nobody here.
         let keys = safe.read(&store).await.map_err(|error| OpenError::of_store(&error))?;
         keyring.replace(&keys, &purpose).map_err(OpenError::new)?;
-        let mailbox = settings.mail.from.to_string();
-        let mailer =
-            Mailer::outbox(settings.data_dir.join("outbox"), &mailbox, clock.clone()).map_err(OpenError::new)?;
+        let mailer = mailer::open(&settings, &public_url, clock.clone())?;
         let gate = gate(&settings)?;
         let (errands, waiting) = mpsc::channel(ERRANDS);
         let refusals = Refusals::new(clock.clone());
@@ -156,6 +159,7 @@ impl App {
             errands,
             refusals,
             census: Census::default(),
+            exports: Semaphore::new(EXPORTS),
         };
         Ok((Self(Arc::new(inner)), Errands(waiting)))
     }
@@ -164,6 +168,12 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Every key of the configuration with the value that holds where none is set.
+    #[must_use]
+    pub fn default_settings() -> Vec<(String, String)> {
+        Settings::default().describe()
     }
 
     /// What clients call this server, without a trailing slash.
@@ -187,6 +197,15 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Leave to make a copy of what is kept of a user, for as long as it is held.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] where as many are being made as may be.
+    pub(crate) fn export(&self) -> Result<SemaphorePermit<'_>> {
+        self.0.exports.try_acquire().map_err(|_| Error::Busy(Duration::from_secs(5)))
     }
 
     /// The keys that make and check credentials.

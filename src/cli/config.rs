@@ -22,17 +22,21 @@ pub(super) fn check(settings: &Settings, output: Output) -> Result<(), Failure> 
 fn document(described: &[(String, String)]) -> Value {
     let mut top = Map::new();
     for (name, value) in described {
-        match name.split_once('.') {
-            None => drop(top.insert(name.clone(), json(value))),
-            Some((section, key)) => {
-                let section = top.entry(section).or_insert_with(|| Value::Object(Map::new()));
-                if let Value::Object(section) = section {
-                    section.insert(key.to_owned(), json(value));
-                }
-            }
-        }
+        insert(&mut top, name, json(value));
     }
     Value::Object(top)
+}
+
+/// Puts a value where its dotted name says.
+fn insert(into: &mut Map<String, Value>, name: &str, value: Value) {
+    let Some((section, rest)) = name.split_once('.') else {
+        into.insert(name.to_owned(), value);
+        return;
+    };
+    let section = into.entry(section).or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(section) = section {
+        insert(section, rest, value);
+    }
 }
 
 /// A TOML value as JSON; what is none, such as the `(set)` of a secret, is a text.
@@ -54,6 +58,7 @@ mod tests {
             ("listen", "\"127.0.0.1:8090\""),
             ("public_url", "(not set)"),
             ("super_user.token", "(set)"),
+            ("mail.smtp.host", "(not set)"),
             ("iron.enabled", "true"),
             ("iron.prefix", "\"(not set)\""),
             ("http.cors_origins", "[\"https://a.example\"]"),
@@ -64,6 +69,7 @@ mod tests {
             "listen": "127.0.0.1:8090",
             "public_url": null,
             "super_user": { "token": "(set)" },
+            "mail": { "smtp": { "host": null } },
             "iron": { "enabled": true, "prefix": "(not set)" },
             "http": { "cors_origins": ["https://a.example"], "body_limit": 1_048_576 },
         });

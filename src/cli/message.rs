@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::app::OpenError;
 use crate::config::ConfigError;
 use crate::domain::error::Error;
-use crate::domain::id::{ProjectId, SessionId, TokenId};
+use crate::domain::id::{MailId, ProjectId, SessionId, TokenId};
 
 const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
@@ -72,6 +72,7 @@ pub(super) enum Subject<'s> {
     Token(TokenId),
     Session(SessionId),
     Project(ProjectId),
+    Mail(MailId),
 }
 
 impl Subject<'_> {
@@ -85,6 +86,9 @@ impl Subject<'_> {
             Self::Project(id) => {
                 format!("project {id} not found: `doorward project list --user LOGIN` shows a user's projects")
             }
+            Self::Mail(id) => {
+                format!("no mail {id} waits for a later time: `doorward mail list` shows those that wait")
+            }
         }
     }
 
@@ -94,6 +98,7 @@ impl Subject<'_> {
             Self::Token(id) => format!("token {id}"),
             Self::Session(id) => format!("session {id}"),
             Self::Project(id) => format!("project {id}"),
+            Self::Mail(id) => format!("mail {id}"),
         }
     }
 }

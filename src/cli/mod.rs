@@ -6,6 +6,7 @@ mod arguments;
 mod audit;
 mod config;
 mod keys;
+mod mail;
 mod message;
 mod migrate;
 mod operator;
@@ -64,6 +65,9 @@ fn dispatch(Arguments { global, command }: Arguments) -> Result<(), Failure> {
         }
         Command::Keys { command } => {
             operator::run(load(&global)?, output, async |operator| keys::run(operator, command).await)
+        }
+        Command::Mail { command } => {
+            operator::run(load(&global)?, output, async |operator| mail::run(operator, command).await)
         }
         Command::Audit { command } => {
             operator::run(load(&global)?, output, async |operator| audit::run(operator, command).await)

@@ -87,6 +87,11 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     KEYS.iter().filter_map(|key| key.name.split_once('.').map(|(section, _)| section))
 }
 
+/// Whether keys begin with this name: a section, or one within a section.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
 pub(super) fn variable(name: &str) -> String {
     format!("DOORWARD_{}", name.replace('.', "__").to_uppercase())
 }
@@ -171,11 +176,28 @@ const KEYS: &[Key] = {
         key("argon.enabled", Boolean, "true", "Whether the API of the Argon panel is served."),
         key("argon.prefix", Text, "", "A path before its routes."),
         key("argon.access_lifetime", Text, "24h", "How long its access tokens live."),
+        key("pages.enabled", Boolean, "true", "Whether the account pages and the console are served."),
+        key("pages.title", Text, "Doorward", "What the pages call this server, 1 to 60 characters."),
+        key("pages.session_lifetime", Text, "24h", "How long a session in a browser lives, 1 minute to 30 days."),
+        key("pages.idle_lifetime", Text, "1h", "After how long without a request it is over, at most `pages.session_lifetime`."),
         key("mail.from", Text, "Doorward <no-reply@localhost>", "The sender of mails."),
         unset("mail.reset_url", Text, "The link in password reset mails; the token is put at its end. Not set: `{public_url}/reset-password?token=`."),
         unset("mail.verify_url", Text, "The link in verification mails; the token is put at its end. Not set: `{public_url}/verify-email?token=`."),
+        unset("mail.email_change_url", Text, "The link in mails that ask whether another address is the user's; the token is put at its end. Not set: `{public_url}/confirm-email?token=`."),
         key("mail.reset_lifetime", Text, "10m", "How long a password reset link works."),
         key("mail.verification_lifetime", Text, "24h", "How long a verification link works."),
+        key("mail.email_change_lifetime", Text, "1h", "How long a link works that confirms another address."),
+        key("mail.notices", Boolean, "true", "Whether users are told by mail that their password or their address was changed."),
+        key("mail.language", Text, "en", "What mails are written in: `en` or `de`."),
+        unset("mail.templates", Text, "A folder with templates of your own, which take the place of those that are built in."),
+        unset("mail.smtp.host", Text, "The server that sends mails, such as `smtp.example.com`. Not set: mails are written into `outbox/` in `data_dir`."),
+        unset("mail.smtp.port", Integer, "Its port. Not set: 587, with `tls` 465, with `none` 25."),
+        key("mail.smtp.security", Text, "starttls", "`starttls`: the connection is encrypted before anything is said. `tls`: from its first byte. `none`: never."),
+        unset("mail.smtp.username", Text, "The name to sign in with, where the server asks for one."),
+        unset("mail.smtp.password", Secret, "The password that goes with it."),
+        unset("mail.smtp.password_file", Text, "A file that holds the password; one newline at its end is dropped."),
+        key("mail.smtp.timeout", Text, "10s", "How long the server may take for each step."),
+        unset("mail.smtp.ca_file", Text, "Certificates as PEM of those whom the server's may be from, beside those whom the system believes."),
         key("http.header_timeout", Text, "10s", "A client must have sent its request's headers, or go on taking its answer, within this time; by HTTP/2, ask within six times as long."),
         key("http.body_timeout", Text, "15s", "A client must have sent its request's body within this time."),
         key("http.body_limit", Integer, "1048576", "The longest body taken, in bytes."),

@@ -3,6 +3,8 @@
 
 mod database;
 mod keys;
+mod mail;
+mod pages;
 mod pgpass;
 mod reader;
 mod secret_file;
@@ -17,14 +19,16 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use reader::Reader;
 
 pub use database::{ClusterSecret, Database, Encryption, Postgres};
 pub use keys::{Key, Kind, keys};
+pub use mail::{Language, Mail, Security, Smtp};
+pub use pages::Pages;
 pub use sections::{
-    Audit, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Mail, Passwords, Registration, Sessions, Tls,
-    Tokens,
+    Audit, Cache, DialectSettings, Feed, Http, Iron, Log, LogFormat, Passwords, Registration, Sessions, Tls, Tokens,
 };
 pub use sources::{Overrides, Sources, environment, pgpass};
 pub use super_user::SuperUser;
@@ -89,6 +93,8 @@ pub struct Settings {
     pub x_access_token: DialectSettings,
     /// The argon dialect.
     pub argon: DialectSettings,
+    /// The pages.
+    pub pages: Pages,
     /// Mails.
     pub mail: Mail,
     /// HTTP.
@@ -148,6 +154,7 @@ impl Settings {
             rest: DialectSettings::read(reader, Dialect::Rest),
             x_access_token: DialectSettings::read(reader, Dialect::XAccessToken),
             argon: DialectSettings::read(reader, Dialect::Argon),
+            pages: Pages::read(reader),
             mail: Mail::read(reader),
             http: Http::read(reader),
             throttle: Throttle::read(reader),
@@ -174,6 +181,7 @@ impl Settings {
             Dialect::Rest => &self.rest,
             Dialect::XAccessToken => &self.x_access_token,
             Dialect::Argon => &self.argon,
+            Dialect::Pages => &self.pages.dialect,
         }
     }
 
@@ -181,6 +189,15 @@ impl Settings {
     #[must_use]
     pub const fn lifetimes(&self, dialect: Dialect) -> Lifetimes {
         self.dialect(dialect).lifetimes
+    }
+
+    /// How long a new session of a dialect lives where nobody uses it.
+    #[must_use]
+    pub const fn unused_lifetime(&self, dialect: Dialect) -> Duration {
+        match dialect {
+            Dialect::Pages => self.pages.idle_lifetime,
+            Dialect::Iron | Dialect::Rest | Dialect::XAccessToken | Dialect::Argon => self.lifetimes(dialect).session,
+        }
     }
 
     /// What clients call this server: as configured, else the address that it listens on.
@@ -213,5 +230,11 @@ impl Settings {
     #[must_use]
     pub fn verify_link(&self, public_url: &str) -> Link {
         self.mail.verify_url.clone().unwrap_or_else(|| Link::under(public_url, "/verify-email?token="))
+    }
+
+    /// The link in mails that ask whether another address is the user's, on a server that is reached by `public_url`.
+    #[must_use]
+    pub fn email_change_link(&self, public_url: &str) -> Link {
+        self.mail.email_change_url.clone().unwrap_or_else(|| Link::under(public_url, "/confirm-email?token="))
     }
 }

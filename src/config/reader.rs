@@ -69,12 +69,12 @@ impl Reader {
 
     /// A whole number within `range`.
     pub(super) fn integer<T: TryFrom<i64>>(&mut self, name: &str, range: RangeInclusive<i64>) -> T {
-        self.required(name, |value| {
-            let number = value.as_integer().filter(|number| range.contains(number));
-            number
-                .and_then(|number| T::try_from(number).ok())
-                .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
-        })
+        self.required(name, |value| number(value, &range))
+    }
+
+    /// A whole number within `range` that may be absent.
+    pub(super) fn optional_integer<T: TryFrom<i64>>(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<T> {
+        self.take(name, |value| number(value, &range))
     }
 
     /// A length of time within `range`.
@@ -133,6 +133,13 @@ impl Reader {
             parse(&default).expect("the default of every key is valid")
         })
     }
+}
+
+fn number<T: TryFrom<i64>>(value: &Value, range: &RangeInclusive<i64>) -> Result<T, String> {
+    let number = value.as_integer().filter(|number| range.contains(number));
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
 fn span(value: &Value, range: &RangeInclusive<Duration>) -> Result<Duration, String> {

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
+use super::reader::Reader;
+use super::values::some_text;
 use crate::secret::{ExposeSecret as _, Secret};
 
 const MAX_BYTES: u64 = 65_536;
@@ -36,6 +38,32 @@ pub(super) fn read_text(path: &str) -> Result<Secret, String> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| "the file that it names must be UTF-8 text".to_owned())?;
     Ok(Secret::from(text))
+}
+
+/// A secret that is set as a value, or in a file that the key beside it names. `fault` says what is wrong with it.
+pub(super) fn given(reader: &mut Reader, name: &str, fault: impl Fn(&str) -> Option<String>) -> Option<Secret> {
+    let file_name = format!("{name}_file");
+    let direct = reader.optional(name, some_text).map(Secret::from);
+    let path = reader.optional(&file_name, some_text);
+    let (secret, named) = match (direct, path) {
+        (Some(_), Some(_)) => {
+            reader.fault(&file_name, &format!("{name:?} is set too: keep one of the two"));
+            return None;
+        }
+        (direct, None) => (direct?, name),
+        (None, Some(path)) => match read_text(&path) {
+            Ok(secret) => (secret, file_name.as_str()),
+            Err(mend) => {
+                reader.fault(&file_name, &mend);
+                return None;
+            }
+        },
+    };
+    if let Some(mend) = fault(secret.expose_secret()) {
+        reader.fault(named, &mend);
+        return None;
+    }
+    Some(secret)
 }
 
 /// The text, for a library that wants it plain.

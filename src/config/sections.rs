@@ -7,13 +7,13 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::reader::Reader;
-use super::values::{Link, Mailbox, Origin, Prefix, choice, some_text};
+use super::values::{Origin, Prefix, choice, some_text};
 use crate::domain::network::Network;
 use crate::domain::session::{Dialect, Lifetimes};
 use crate::domain::token::Algorithm;
 
 const DAY: Duration = Duration::from_hours(24);
-const LIFETIME: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY.saturating_mul(366);
+pub(super) const LIFETIME: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY.saturating_mul(366);
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
 /// A key is published for minutes before it is used, and whoever wants new ones by the hour has that too.
@@ -121,7 +121,7 @@ impl DialectSettings {
         let session = match dialect {
             Dialect::Rest => reader.duration(&name("session_lifetime"), LIFETIME),
             // Nothing refreshes here: the session is over when its one access token is.
-            Dialect::Iron | Dialect::XAccessToken | Dialect::Argon => access,
+            Dialect::Iron | Dialect::XAccessToken | Dialect::Argon | Dialect::Pages => access,
         };
         if access > session {
             reader.fault(&name("access_lifetime"), "must not be longer than the session_lifetime beside it");
@@ -131,7 +131,7 @@ impl DialectSettings {
             prefix: reader.text(&name("prefix"), Prefix::parse),
             query_token: match dialect {
                 Dialect::Iron | Dialect::XAccessToken => reader.boolean(&name("query_token")),
-                Dialect::Rest | Dialect::Argon => false,
+                Dialect::Rest | Dialect::Argon | Dialect::Pages => false,
             },
             lifetimes: Lifetimes { access, session },
         }
@@ -152,33 +152,6 @@ impl Iron {
         Self {
             dialect: DialectSettings::read(reader, Dialect::Iron),
             reveal_tokens: reader.boolean("iron.reveal_tokens"),
-        }
-    }
-}
-
-/// Mails.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    /// Their sender.
-    pub from: Mailbox,
-    /// The link of a password reset.
-    pub reset_url: Option<Link>,
-    /// The link of a verification.
-    pub verify_url: Option<Link>,
-    /// How long a reset link works.
-    pub reset_lifetime: Duration,
-    /// How long a verification link works.
-    pub verification_lifetime: Duration,
-}
-
-impl Mail {
-    pub(super) fn read(reader: &mut Reader) -> Self {
-        Self {
-            from: reader.text("mail.from", Mailbox::parse),
-            reset_url: reader.optional("mail.reset_url", Link::parse),
-            verify_url: reader.optional("mail.verify_url", Link::parse),
-            reset_lifetime: reader.duration("mail.reset_lifetime", LIFETIME),
-            verification_lifetime: reader.duration("mail.verification_lifetime", LIFETIME),
         }
     }
 }

@@ -138,19 +138,24 @@ impl Gathered {
         for (name, value) in table {
             let is_section = keys::sections().any(|section| section == name);
             match (is_section, value) {
-                (true, Value::Table(section)) => {
-                    for (inner, value) in section {
-                        self.read_entry(&format!("{name}.{inner}"), value, file);
-                    }
-                }
-                (true, _) => {
-                    self.faults.push(format!("{name:?} in {file} is a section: write [{name}], then its keys"));
-                }
+                (true, Value::Table(section)) => self.read_section(&name, section, file),
+                (true, _) => self.faults.push(not_a_section(&name, file)),
                 (false, Value::Table(_)) if find(&name).is_none() => {
                     let mend = suggestion(&name, keys::sections(), |near| format!("[{near}]"));
                     self.faults.push(format!("unknown section [{name}] in {file}: {mend}"));
                 }
                 (false, value) => self.read_entry(&name, value, file),
+            }
+        }
+    }
+
+    fn read_section(&mut self, name: &str, section: Table, file: &str) {
+        for (inner, value) in section {
+            let name = format!("{name}.{inner}");
+            match value {
+                Value::Table(inner) if keys::is_section(&name) => self.read_section(&name, inner, file),
+                _ if keys::is_section(&name) => self.faults.push(not_a_section(&name, file)),
+                value => self.read_entry(&name, value, file),
             }
         }
     }
@@ -189,6 +194,10 @@ impl Gathered {
             }
         }
     }
+}
+
+fn not_a_section(name: &str, file: &str) -> String {
+    format!("{name:?} in {file} is a section: write [{name}], then its keys")
 }
 
 /// Whether an orchestrator put the variable there: Kubernetes and Docker links tell every container

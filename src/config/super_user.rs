@@ -3,9 +3,8 @@
 
 use super::reader::Reader;
 use super::secret_file;
-use super::values::some_text;
 use crate::domain::user::{Email, Username};
-use crate::secret::{ExposeSecret, Secret};
+use crate::secret::Secret;
 
 const TOKEN_MIN_CHARACTERS: usize = 24;
 
@@ -30,36 +29,13 @@ impl SuperUser {
         Self {
             email: reader.optional("super_user.email", Email::parse),
             username: reader.optional("super_user.username", Username::parse),
-            password: secret(reader, "super_user.password", |password| password_fault(password, allow_weak)),
-            token: secret(reader, "super_user.token", |token| token_fault(token, allow_weak)),
+            password: secret_file::given(reader, "super_user.password", |password| {
+                password_fault(password, allow_weak)
+            }),
+            token: secret_file::given(reader, "super_user.token", |token| token_fault(token, allow_weak)),
             allow_weak,
         }
     }
-}
-
-fn secret(reader: &mut Reader, name: &str, fault: impl Fn(&str) -> Option<String>) -> Option<Secret> {
-    let file_name = format!("{name}_file");
-    let direct = reader.optional(name, some_text).map(Secret::from);
-    let path = reader.optional(&file_name, some_text);
-    let (secret, named) = match (direct, path) {
-        (Some(_), Some(_)) => {
-            reader.fault(&file_name, &format!("{name:?} is set too: keep one of the two"));
-            return None;
-        }
-        (direct, None) => (direct?, name),
-        (None, Some(path)) => match secret_file::read_text(&path) {
-            Ok(secret) => (secret, file_name.as_str()),
-            Err(mend) => {
-                reader.fault(&file_name, &mend);
-                return None;
-            }
-        },
-    };
-    if let Some(mend) = fault(secret.expose_secret()) {
-        reader.fault(named, &mend);
-        return None;
-    }
-    Some(secret)
 }
 
 fn password_fault(password: &str, allow_weak: bool) -> Option<String> {

@@ -268,11 +268,16 @@ fn no_secret_is_shown_by_messages_descriptions_or_debug() {
         "[super_user]\ntokn = 'SECRETWORD'",
         "database_url = 'postgres://SECRETWORD@db'",
         "public_url = 'https://ann:SECRETWORD@example.com'",
+        "[mail.smtp]\npassword = 'SECRETWORD'",
+        "[mail.smtp]\nhost = 'a'\nusername = 'b'\npassword = ['SECRETWORD']",
+        "[mail.smtp]\nhost = 'a'\nusername = 'b'\npassword_file = '/SECRETWORD'",
+        "[mail.smtp]\nhost = 'SECRET WORD@SECRETWORD'",
     ] {
         let error = load(file, &[]).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("SECRETWORD"), "{error}");
     }
-    let file = "[super_user]\npassword = 'SECRETWORD'\ntoken = 'SECRETWORD-SECRETWORD-SECRETWORD'";
+    let file = "[super_user]\npassword = 'SECRETWORD'\ntoken = 'SECRETWORD-SECRETWORD-SECRETWORD'\n\
+                [mail.smtp]\nhost = 'a'\nusername = 'b'\npassword = 'SECRETWORD'";
     let settings = load(file, &[]).unwrap();
     assert!(!format!("{settings:?} {:?}", settings.describe()).contains("SECRETWORD"));
 }
@@ -363,23 +368,79 @@ fn the_example_file_holds_every_key_in_order_with_its_default() {
 #[test]
 fn the_example_file_loads_as_it_is_and_uncommented() {
     assert_eq!(format!("{:?}", load(EXAMPLE, &[]).unwrap()), format!("{:?}", Settings::default()));
-    let is_secret = |line: &&str| {
-        ["password = ", "password_file", "token = ", "token_file", "secret_file"]
-            .iter()
-            .any(|key| line.starts_with(key))
-    };
-    let (secrets, rest): (Vec<_>, Vec<_>) = {
-        let text = uncommented_example();
-        let (secrets, rest): (Vec<_>, Vec<_>) = text.lines().partition(is_secret);
-        (secrets.into_iter().map(str::to_owned).collect(), rest.into_iter().map(str::to_owned).collect())
-    };
-    load(&rest.join("\n"), &[]).unwrap();
-    assert_eq!(secrets.len(), 6);
-    for line in secrets {
-        // A secret that ships with an example is one that everybody knows.
-        let section = if line.starts_with("secret_file") { "" } else { "[super_user]\n" };
-        assert!(load(&format!("{section}{line}"), &[]).is_err(), "{line} must not work as it stands");
+    let mut section = "";
+    let (mut secrets, mut rest) = (Vec::new(), String::new());
+    let example = uncommented_example();
+    for line in example.lines() {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let name = line.split(" = ").next().unwrap();
+        let is_secret = ["password", "password_file", "token", "token_file", "secret_file"].contains(&name);
+        // A name without its password is a fault of its own.
+        if is_secret || (section, name) == ("[mail.smtp]", "username") {
+            secrets.push(format!("{section}\n{line}"));
+        } else {
+            rest.push_str(line);
+            rest.push('\n');
+        }
     }
+    load(&rest, &[]).unwrap();
+    assert_eq!(secrets.len(), 9);
+    for lines in secrets {
+        // A secret that ships with an example is one that everybody knows.
+        assert!(load(&lines, &[]).is_err(), "{lines} must not work as it stands");
+    }
+}
+
+/// The settings of a mail server at this host, with what else is given.
+fn smtp(host: &str, rest: &str) -> Result<Smtp, ConfigError> {
+    load(&format!("[mail.smtp]\nhost = '{host}'\n{rest}"), &[]).map(|settings| settings.mail.smtp.unwrap())
+}
+
+#[test]
+fn a_mail_server_is_spoken_to_in_one_of_three_ways() {
+    assert!(load("", &[]).unwrap().mail.smtp.is_none());
+    for (rest, security, port) in [
+        ("", Security::StartTls, 587),
+        ("security = 'tls'", Security::Tls, 465),
+        ("security = 'none'", Security::Nothing, 25),
+        ("security = 'tls'\nport = 2525", Security::Tls, 2_525),
+    ] {
+        let smtp = smtp("smtp.example.com", rest).unwrap();
+        assert_eq!((smtp.security, smtp.port, smtp.is_here()), (security, port, false), "{rest}");
+    }
+    for (host, is_here) in [("localhost", true), ("127.0.0.1", true), ("[::1]", true), ("192.0.2.1", false)] {
+        assert_eq!(smtp(host, "").unwrap().is_here(), is_here, "{host}");
+    }
+    for host in ["smtp.example.com:25", "smtp example.com", "", "smtp://example.com", "b\u{fc}cher.example"] {
+        assert!(smtp(host, "").is_err(), "{host:?}");
+    }
+    let from_environment = load("", &[("DOORWARD_MAIL__SMTP__HOST", "localhost"), ("DOORWARD_MAIL__SMTP__PORT", "26")]);
+    assert_eq!(from_environment.unwrap().mail.smtp.unwrap().port, 26);
+}
+
+#[test]
+fn a_mail_servers_login_is_whole_and_never_in_clear_on_a_network() {
+    let login = "username = 'ann'\npassword = 'three green lamps'";
+    let read = smtp("smtp.example.com", login).unwrap().login.unwrap();
+    assert_eq!((read.0.as_str(), read.1.expose_secret()), ("ann", "three green lamps"));
+    for (host, rest, mend) in [
+        ("smtp.example.com", "username = 'ann'".to_owned(), "\"mail.smtp.password\" or"),
+        ("smtp.example.com", "password = 'three green lamps'".to_owned(), "\"mail.smtp.username\" is missing"),
+        ("smtp.example.com", format!("{login}\nsecurity = 'none'"), "in clear: take \"starttls\""),
+        ("smtp.example.com", "security = 'ssl'".to_owned(), "\"starttls\", \"tls\", \"none\""),
+        ("smtp.example.com", "port = 0".to_owned(), "from 1 to 65535"),
+        ("smtp.example.com", "timeout = '1ms'".to_owned(), "from 100ms to 5m"),
+    ] {
+        let told = smtp(host, &rest).unwrap_err();
+        assert_eq!(told.faults().len(), 1, "{told}");
+        assert!(told.to_string().contains(mend) && !told.to_string().contains("lamps"), "{told}");
+    }
+    assert!(smtp("127.0.0.1", &format!("{login}\nsecurity = 'none'")).is_ok());
+    assert!(fault("[mail.smtp]\nusername = 'ann'\npassword = 'x'", &[]).contains("\"mail.smtp.host\" is missing"));
+    assert!(fault("[mail]\nsmtp = 'localhost'", &[]).contains("is a section: write [mail.smtp]"));
+    assert!(fault("[mail.smtp]\nhots = 'localhost'", &[]).contains("did you mean \"mail.smtp.host\"?"));
 }
 
 /// A PostgreSQL at this URL, with a secret and what else is given.

@@ -151,6 +151,11 @@ impl Prefix {
         Ok(Self(text.to_owned()))
     }
 
+    /// No path at all.
+    pub(super) const fn none() -> Self {
+        Self(String::new())
+    }
+
     /// The prefix.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -2,12 +2,15 @@
 //! holds ids and fixed words only: never an email, a name, a secret, or a text that a client chose, but
 //! for the user agent.
 
+mod means;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+pub use self::means::{Means, Subject};
 use crate::domain::caller::{Actor, Credential, Origin};
 use crate::domain::error::{Error, Result};
-use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::id::UserId;
 use crate::domain::user::UserRef;
 
 macro_rules! words {
@@ -48,7 +51,8 @@ words! {
         SessionRefreshed "session.refreshed",
         /// A refresh token was used a second time, and its session is over.
         SessionReused "session.refresh_reused",
-        /// A session began without a sign-in: the one that replaces all others at a change of password.
+        /// A session began without a sign-in: at a change of password in place of all others, or at another proof of it in
+        /// place of the one that asks.
         SessionBegan "session.began",
         /// An administrator ended a session.
         SessionEnded "session.ended",
@@ -62,6 +66,8 @@ words! {
         TokenDeleted "token.deleted",
         /// A credential was shown for a change and is over, or was not looked up: too much had failed from there.
         TokenShown "token.shown",
+        /// A form of the console was sent by somebody who is no administrator.
+        ConsoleUsed "console.used",
         /// An administrator made a user.
         UserCreated "user.created",
         /// What only administrators set was changed, or the name and the text about oneself.
@@ -70,6 +76,8 @@ words! {
         UsernameChanged "user.username_changed",
         /// The address was changed.
         EmailChanged "user.email_changed",
+        /// A secret that gives the user another address was made.
+        EmailChangeRequested "email.change_requested",
         /// The password was changed; all sessions ended.
         PasswordChanged "user.password_changed",
         /// The user may sign in again.
@@ -100,6 +108,8 @@ words! {
         VerificationRequested "email.verification_requested",
         /// An address was proven.
         EmailVerified "email.verified",
+        /// Mails that wait were made due.
+        MailsHurried "mails.hurried",
         /// New keys came into use.
         KeysRotated "keys.rotated",
         /// Keys were let go that nothing alive depended on.
@@ -164,110 +174,6 @@ impl Reason {
         }
     }
 }
-
-/// What somebody showed to be let do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Means {
-    /// Nothing, or nothing that counted.
-    Nothing,
-    /// The password.
-    Password,
-    /// An access token of this session.
-    Session(SessionId),
-    /// A refresh token of this session.
-    RefreshToken(SessionId),
-    /// This API token.
-    ApiToken(TokenId),
-    /// A secret from a reset link.
-    ResetSecret,
-    /// The command line: whoever owns the files may do everything.
-    Operator,
-}
-
-impl Means {
-    /// The word that is kept and shown.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Nothing => "none",
-            Self::Password => "password",
-            Self::Session(_) => "session",
-            Self::RefreshToken(_) => "refresh_token",
-            Self::ApiToken(_) => "api_token",
-            Self::ResetSecret => "reset_secret",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// The id of the session or token.
-    #[must_use]
-    pub const fn id(&self) -> Option<&[u8]> {
-        match self {
-            Self::Session(id) | Self::RefreshToken(id) => Some(id.as_bytes()),
-            Self::ApiToken(id) => Some(id.as_bytes()),
-            Self::Nothing | Self::Password | Self::ResetSecret | Self::Operator => None,
-        }
-    }
-}
-
-impl From<Credential> for Means {
-    fn from(credential: Credential) -> Self {
-        match credential {
-            Credential::Session { id, .. } => Self::Session(id),
-            Credential::ApiToken { id, .. } => Self::ApiToken(id),
-            Credential::Operator => Self::Operator,
-        }
-    }
-}
-
-/// What something was done to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// A user.
-    User(UserId),
-    /// A session.
-    Session(SessionId),
-    /// An API token.
-    Token(TokenId),
-    /// A project.
-    Project(ProjectId),
-}
-
-impl Subject {
-    /// The word that is kept and shown.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User(_) => "user",
-            Self::Session(_) => "session",
-            Self::Token(_) => "token",
-            Self::Project(_) => "project",
-        }
-    }
-
-    /// Its id.
-    #[must_use]
-    pub const fn id(&self) -> &[u8] {
-        match self {
-            Self::User(id) => id.as_bytes(),
-            Self::Session(id) => id.as_bytes(),
-            Self::Token(id) => id.as_bytes(),
-            Self::Project(id) => id.as_bytes(),
-        }
-    }
-}
-
-macro_rules! subjects {
-    ($($id:ty: $variant:ident),*) => {$(
-        impl From<$id> for Subject {
-            fn from(id: $id) -> Self {
-                Self::$variant(id)
-            }
-        }
-    )*};
-}
-
-subjects!(UserId: User, SessionId: Session, TokenId: Token, ProjectId: Project);
 
 /// One event, without its time: that is when it is recorded. Two that are equal happened twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -185,6 +185,8 @@ identifiers! {
     SessionId;
     /// Names a project.
     ProjectId;
+    /// Names a mail that waits to be sent.
+    MailId;
 }
 
 #[cfg(test)]

@@ -46,6 +46,12 @@ impl Password {
         Ok(Self(Secret::from(composed)))
     }
 
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
     /// Whether both are one password, however each was typed.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {

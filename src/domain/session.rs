@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 
-/// The wire dialects. A session remembers the one it began in.
+/// Where a session begins, and where it was asked for something: a wire dialect, or the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// IronAuth.
@@ -16,11 +16,16 @@ pub enum Dialect {
     XAccessToken,
     /// The Argon panel.
     Argon,
+    /// The server's own pages, in a browser.
+    Pages,
 }
 
 impl Dialect {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Iron, Self::Rest, Self::XAccessToken, Self::Argon];
+    pub const ALL: [Self; 5] = [Self::Iron, Self::Rest, Self::XAccessToken, Self::Argon, Self::Pages];
+
+    /// Those that clients of other servers speak, which come first.
+    pub const WIRE: usize = 4;
 
     /// The name in settings, tokens (`client_id`) and tables.
     #[must_use]
@@ -30,6 +35,7 @@ impl Dialect {
             Self::Rest => "rest",
             Self::XAccessToken => "x_access_token",
             Self::Argon => "argon",
+            Self::Pages => "pages",
         }
     }
 

@@ -24,6 +24,8 @@ use crate::secret::{Secret, random};
 use crate::store::key_material::KeyMaterial;
 
 const REFRESH_LABEL: &[u8] = b"doorward refresh token v1";
+const PAGE_LABEL: &[u8] = b"doorward page session v1";
+const FORM_LABEL: &[u8] = b"doorward form token v1";
 const LOOKUP_LABEL: &[u8] = b"doorward api token v1";
 const SEALING_LABEL: &[u8] = b"doorward sealed token v1";
 
@@ -75,8 +77,9 @@ struct Keys {
     /// No other keys of this process have it.
     number: u64,
     /// One a root key, the newest first.
-    refresh: Vec<RefreshKey>,
+    refresh: Vec<RootKey>,
     lookup: hmac::Key,
+    forms: hmac::Key,
     sealing: LessSafeKey,
     /// The newest first.
     signers: Vec<Signer>,
@@ -86,10 +89,13 @@ struct Keys {
     realm: Realm,
 }
 
-struct RefreshKey {
+struct RootKey {
     id: i64,
     from: Timestamp,
+    /// Of refresh tokens.
     key: hmac::Key,
+    /// Of sessions in browsers.
+    pages: hmac::Key,
 }
 
 impl Keyring {
@@ -192,6 +198,29 @@ impl Keyring {
         Some(claims)
     }
 
+    /// What a browser shows to be let into the pages; `None` where the root key is no longer known. No refresh token:
+    /// its MAC is made by another key.
+    #[must_use]
+    pub fn page_session(&self, session_id: SessionId, key_id: i64) -> Option<Secret> {
+        let claims = RefreshClaims { key_id, session_id, generation: 0 };
+        let mac = tag(&self.0.load().root(key_id)?.pages, &claims.signed_bytes()?);
+        RefreshToken { claims, mac }.to_text().map(Secret::from)
+    }
+
+    /// The session that it names, if one of our keys made it. The MAC is compared in constant time.
+    #[must_use]
+    pub fn verify_page_session(&self, cookie: &str) -> Option<SessionId> {
+        let RefreshToken { claims, mac } = RefreshToken::parse(cookie)?;
+        hmac::verify(&self.0.load().root(claims.key_id)?.pages, &claims.signed_bytes()?, &mac).ok()?;
+        Some(claims.session_id)
+    }
+
+    /// What each form of a page carries, bound to the browser by a cookie of that browser alone.
+    #[must_use]
+    pub fn form_token(&self, cookie: &str) -> [u8; 32] {
+        tag(&self.0.load().forms, cookie.as_bytes())
+    }
+
     /// An access token, signed with the key that is current when it is issued.
     ///
     /// # Errors
@@ -231,7 +260,8 @@ impl Keys {
         let mut refresh = Vec::with_capacity(material.root_keys.len());
         for root in material.root_keys.iter().rev() {
             let key = mac_key(root.secret.expose(), REFRESH_LABEL).map_err(incomplete)?;
-            refresh.push(RefreshKey { id: root.id, from: root.created_at.plus(purpose.settling.root), key });
+            let pages = mac_key(root.secret.expose(), PAGE_LABEL).map_err(incomplete)?;
+            refresh.push(RootKey { id: root.id, from: root.created_at.plus(purpose.settling.root), key, pages });
         }
         let mut signers = Vec::with_capacity(material.signing_keys.len());
         let mut signs_from = Vec::with_capacity(material.signing_keys.len());
@@ -244,14 +274,19 @@ impl Keys {
             return Err(UnusableKeys::Incomplete);
         }
         let lookup = mac_key(material.lookup_key.expose(), LOOKUP_LABEL).map_err(incomplete)?;
+        let forms = mac_key(material.lookup_key.expose(), FORM_LABEL).map_err(incomplete)?;
         let sealing = sealing_key(material.lookup_key.expose()).map_err(incomplete)?;
         let key_set = Arc::new(KeySet::of(&signers).map_err(|_| UnusableKeys::Incomplete)?);
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { number, refresh, lookup, sealing, signers, signs_from, key_set, realm: purpose.realm.clone() })
+        Ok(Self { number, refresh, lookup, forms, sealing, signers, signs_from, key_set, realm: purpose.realm.clone() })
     }
 
     fn refresh_key(&self, id: i64) -> Option<&hmac::Key> {
-        self.refresh.iter().find(|key| key.id == id).map(|key| &key.key)
+        self.root(id).map(|root| &root.key)
+    }
+
+    fn root(&self, id: i64) -> Option<&RootKey> {
+        self.refresh.iter().find(|key| key.id == id)
     }
 }
 

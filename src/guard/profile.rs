@@ -19,7 +19,7 @@ const TIMES: usize = 3;
 /// A user, and the answers about them.
 pub struct Profile {
     user: User,
-    shown: [OnceLock<Bytes>; Dialect::ALL.len()],
+    shown: [OnceLock<Bytes>; Dialect::WIRE],
 }
 
 impl Profile {
@@ -27,7 +27,7 @@ impl Profile {
         Self { user, shown: Default::default() }
     }
 
-    /// What a dialect answers to the question who is asking, once it has.
+    /// What a wire dialect answers to the question who is asking, once it has.
     #[must_use]
     pub fn shown(&self, dialect: Dialect) -> &OnceLock<Bytes> {
         &self.shown[dialect as usize]

@@ -40,6 +40,12 @@ impl Form {
         Self { fields, faults: Vec::new() }
     }
 
+    /// A form without fields.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::new(JsonObject::new())
+    }
+
     /// A text that must be there; `None` where its fault was noted.
     pub fn required<T>(&mut self, field: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let read = self.given(field).ok_or_else(|| REQUIRED.to_owned()).and_then(|value| read_text(value, parse));

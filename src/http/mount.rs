@@ -27,8 +27,8 @@ pub struct Mount {
     pub shortcuts: &'static [Shortcut],
     /// Whether a path below its prefix is its own, with or without a route.
     pub owns: fn(&str) -> bool,
-    /// The answer to a method on a path of its own that has no route.
-    pub not_found: fn(&Method) -> Response,
+    /// The answer to a request for a path of its own that has no route.
+    pub not_found: fn(&App, &Parts) -> Response,
     /// The answer where a handler panicked; the text is for the log.
     pub broken: fn(String) -> Response,
 }

@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{audit, failures, first_admin, housekeeping, keys, recovery};
+use crate::actions::{audit, delivery, failures, first_admin, housekeeping, keys, recovery};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -97,6 +97,7 @@ impl Running {
             tokio::spawn(keys::follow(app.clone(), stopped.clone())),
             tokio::spawn(failures::share(app.clone(), stopped.clone())),
             tokio::spawn(audit::keep(app.clone(), stopped.clone())),
+            tokio::spawn(delivery::deliver(app.clone(), stopped.clone())),
             tokio::spawn(keep_house(app.clone(), stopped)),
         ];
         Ok(Self { app, address, listening, stop, workers })

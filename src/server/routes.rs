@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Uri};
+use axum::http::request::Parts;
 use axum::response::Response;
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
@@ -19,12 +19,13 @@ use crate::http::linger::linger;
 use crate::http::mount::{Mount, Route, Routes};
 use crate::http::request_log::RequestLog;
 use crate::http::{cors, headers, health, key_set};
+use crate::web;
 
 /// What answers on paths without a route: the dialect that owns them, by prefix.
 struct Owner {
     prefix: String,
     owns: fn(&str) -> bool,
-    not_found: fn(&Method) -> Response,
+    not_found: fn(&App, &Parts) -> Response,
 }
 
 /// All that the server answers: the routes, and the shortcuts to some of them.
@@ -41,7 +42,8 @@ pub(super) fn front(app: &App) -> anyhow::Result<Front> {
         owners.push(Owner { prefix, owns: mount.owns, not_found: mount.not_found });
     }
     let owners: Arc<[Owner]> = owners.into();
-    let router = router.fallback(async move |method: Method, uri: Uri| nothing_here(&owners, &method, uri.path()));
+    let asked = app.clone();
+    let router = router.fallback(async move |parts: Parts| nothing_here(&owners, &asked, &parts));
     Ok(Front::new(app.clone(), around(router, app)?, shortcuts))
 }
 
@@ -50,10 +52,11 @@ fn of_no_dialect() -> [Routes; 2] {
     [health::routes(), key_set::routes()]
 }
 
-/// The dialects that are switched on, each with its prefix.
+/// The dialects and pages that are switched on, each with its prefix.
 fn mounts(app: &App) -> impl Iterator<Item = (String, Mount)> {
     let settings = |mount: Mount| (app.settings().dialect(mount.dialect), mount);
-    let enabled = dialect::all().into_iter().map(settings).filter(|(settings, _)| settings.enabled);
+    let enabled =
+        dialect::all().into_iter().chain([web::mount()]).map(settings).filter(|(settings, _)| settings.enabled);
     enabled.map(|(settings, mount)| (settings.prefix.as_str().to_owned(), mount))
 }
 
@@ -84,9 +87,10 @@ fn panics(broken: fn(String) -> Response) -> CatchPanicLayer<Panicked> {
     CatchPanicLayer::custom(Panicked(broken))
 }
 
-fn nothing_here(owners: &[Owner], method: &Method, path: &str) -> Response {
+fn nothing_here(owners: &[Owner], app: &App, parts: &Parts) -> Response {
+    let path = parts.uri.path();
     let owner = owners.iter().find(|owner| path.strip_prefix(&owner.prefix).is_some_and(owner.owns));
-    owner.map_or_else(health::not_found, |owner| (owner.not_found)(method))
+    owner.map_or_else(health::not_found, |owner| (owner.not_found)(app, parts))
 }
 
 fn around(router: Router, app: &App) -> anyhow::Result<Router> {

@@ -36,6 +36,7 @@ migrations! {
     3 "0003_side_by_side" runs with 1,
     4 "0004_throttle" runs with 1,
     5 "0005_audit_log" runs with 1,
+    6 "0006_mail" runs with 1,
     7 "0007_console" runs with 1,
 }
 

@@ -12,6 +12,7 @@ pub mod key_material;
 pub mod key_seal;
 pub(crate) mod known_networks;
 pub(crate) mod mail_secrets;
+pub(crate) mod mails;
 pub(crate) mod meta;
 mod migrations;
 mod postgres;
@@ -35,7 +36,8 @@ use futures_util::FutureExt as _;
 
 pub use self::audit::{Entry, Filter, Order, Position, Record, Whose};
 pub use self::changes::{Change, News};
-pub use self::mail_secrets::{MailSecret, Purpose};
+pub use self::mail_secrets::{MailSecret, Pledge, Purpose};
+pub use self::mails::{ClaimedMail, NewMail, WaitingMail};
 use self::postgres::{Lock, Postgres, There};
 pub use self::postgres::{Roots, Target, Trust, tls};
 pub use self::sessions::NewSession;

@@ -44,6 +44,8 @@ statements! {
     ADVANCE: (i64, Timestamp, SessionId, i64) -> () = "update sessions
         set generation = generation + 1, key_id = $1, rotated_at = $2, last_used_at = $2
         where id = $3 and generation = $4 and ended_at is null";
+    TOUCH: (Timestamp, Timestamp, SessionId) -> () =
+        "update sessions set last_used_at = $1, expires_at = $2 where id = $3 and ended_at is null";
     END: (Timestamp, SessionId) -> () =
         "update sessions set ended_at = $1 where id = $2 and ended_at is null";
     END_OF_USER: (Timestamp, UserId) -> () =
@@ -188,6 +190,11 @@ pub(crate) async fn find_standing(reads: &Reads<'_>, id: SessionId) -> Result<Op
 pub(crate) async fn advance(tx: &Tx<'_>, id: SessionId, generation: i64, key_id: i64, now: Timestamp) -> Result<bool> {
     // Beside the statement that looks: one that returns what it changed builds a table for it each time.
     Ok(tx.execute(&ADVANCE, (key_id, now, id, generation)).await? == 1)
+}
+
+/// Says that a session is in use now, and until when it lives therefore.
+pub(crate) async fn touch(tx: &Tx<'_>, id: SessionId, now: Timestamp, expires_at: Timestamp) -> Result<()> {
+    tx.execute(&TOUCH, (now, expires_at, id)).await.map(drop)
 }
 
 /// Ends a session; false where it was over.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::clock::Timestamp;
 use crate::domain::error::Error;
-use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::id::{MailId, ProjectId, SessionId, TokenId, UserId};
 use crate::domain::session::Dialect;
 use crate::domain::user::Status;
 
@@ -143,7 +143,7 @@ macro_rules! id_fields {
     )*};
 }
 
-id_fields!(UserId, TokenId, SessionId, ProjectId);
+id_fields!(UserId, TokenId, SessionId, ProjectId, MailId);
 
 macro_rules! word_fields {
     ($($word:ty: $parse:expr),*) => {$(

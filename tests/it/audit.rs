@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use doorward::actions::audit::{self, Filter, Order, Record, Verdict};
+use doorward::actions::{credentials, email_change, recovery};
 use doorward::domain::audit::{Action, Reason};
-use doorward::domain::caller::Caller;
+use doorward::domain::caller::{Caller, Origin};
+use doorward::domain::user::Email;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -262,6 +264,38 @@ async fn each_act_and_refusal_about_projects_in_the_iron_dialect_leaves_its_row(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_act_by_a_mailed_link_leaves_its_row() {
+    let mut log = Log::start(SETTINGS).await;
+    let ann = log.server.register("ann@example.com").await;
+    log.meet("ann").await;
+    log.says(&["sign_up done via rest by ann (none) of ann about session"]).await;
+    let (app, origin) = (log.server.app().clone(), Origin::default());
+    let bearer = text(&ann["accessToken"]);
+    log.post("/auth/send-verification-email", &bearer, json!({})).await;
+    log.says(&["email.verification_requested done via rest by ann (session) of ann about user ann"]).await;
+    let proof = token_in(&log.server.wait_for_mails(1).await[0]);
+    let actor = credentials::verify_actor(&app, &bearer, origin.clone()).await.unwrap();
+    recovery::verify_email(&app, &actor, "forged").await.unwrap_err();
+    log.says(&["email.verified bad_token via server by ann (session) of ann"]).await;
+    recovery::verify_email(&app, &actor, &proof).await.unwrap();
+    log.says(&["email.verified done via server by ann (session) of ann about user ann"]).await;
+
+    let email = |email| Email::parse(email).unwrap();
+    email_change::request(&app, &actor, email(ADMIN_EMAIL), None).await.unwrap();
+    log.says(&["email.change_requested done via server by ann (session) of ann about user ann"]).await;
+    log.server.clock.advance(Duration::from_millis(5));
+    email_change::request(&app, &actor, email("new@example.com"), None).await.unwrap();
+    log.says(&["email.change_requested done via server by ann (session) of ann about user ann"]).await;
+    let change = token_in(&log.server.wait_for_mails(2).await[1]);
+    email_change::confirm(&app, &actor, "forged").await.unwrap_err();
+    log.says(&["user.email_changed bad_token via server by ann (session) of ann"]).await;
+    email_change::confirm(&app, &actor, &change).await.unwrap();
+    log.says(&["user.email_changed done via server by ann (session) of ann about user ann"]).await;
+    log.holds_none_of(&[PASSWORD, &bearer, &proof, &change, "new@example.com"]);
+    assert_eq!(log.is_whole().await, log.read.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_act_and_refusal_about_accounts_in_the_iron_dialect_leaves_its_row() {
     let mut log = Log::start(SETTINGS).await;
     let (id, token) = made_by_the_administrator(&mut log).await;
@@ -360,7 +394,7 @@ async fn a_change_that_is_tried_with_a_credential_that_is_over_leaves_its_row() 
     assert_eq!(log.post("/auth", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(log.post("/auth/send-verification-email", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
     log.says(&["token.shown credential_ended via rest by nobody (none) of nobody"]).await;
-    assert_eq!(log.post("/1/tokens", &token, json!({})).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(log.post("/1/tokens", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
     log.says(&["token.shown credential_ended via iron by nobody (none) of nobody"]).await;
     assert_eq!(log.post("/api/auth/logout", &token, json!({})).await.0, StatusCode::UNAUTHORIZED);
     log.says(&["token.shown credential_ended via argon by nobody (none) of nobody"]).await;

@@ -64,7 +64,7 @@ fn the_table_says_what_was_moved_and_the_next_step_where_to_go() {
     let lines: Vec<_> = table.lines().collect();
     assert!(lines[0].starts_with(" TABLE") && lines[0].ends_with("SHA-256"), "{table}");
     assert!(lines[1].starts_with(" users") && lines[1].split_whitespace().nth(1) == Some("1"), "{table}");
-    assert_eq!(lines.len(), 15, "{table}");
+    assert_eq!(lines.len(), 16, "{table}");
     assert!(ran.stderr.contains("--data-dir") && ran.stderr.contains(&to), "{ran:?}");
     for (path, mode) in [("a/b/doorward.db", 0o600), ("a/b/keys", 0o600), ("a/b", 0o700)] {
         let found = fs::metadata(ground.path(path)).unwrap();

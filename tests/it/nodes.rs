@@ -30,9 +30,9 @@ const PUBLIC_URL: &str = "https://id.example.com";
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 
 /// A database, and the nodes on it.
-struct Nodes {
+pub(crate) struct Nodes {
     // In this order: the nodes end before what they stand on goes.
-    running: Vec<Process>,
+    pub(crate) running: Vec<Process>,
     client: Client,
     folder: TempDir,
     url: String,
@@ -51,7 +51,7 @@ impl Drop for Nodes {
 
 impl Nodes {
     /// No node yet, on an empty database of the cluster that all tests share.
-    fn on_an_empty_database() -> Self {
+    pub(crate) fn on_an_empty_database() -> Self {
         let shared = cluster::shared();
         let url = shared.new_database();
         let name = url.rsplit('/').next().unwrap().to_owned();
@@ -79,7 +79,7 @@ impl Nodes {
     }
 
     /// With a setting, by its variable's name, for nodes that are yet to start.
-    fn with(mut self, variable: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
         self.settings.push((variable.to_owned(), value.to_owned()));
         self
     }
@@ -99,7 +99,7 @@ impl Nodes {
         self.settings.iter().fold(launch, |launch, (name, value)| launch.variable(name, value))
     }
 
-    fn add(&mut self, count: usize) {
+    pub(crate) fn add(&mut self, count: usize) {
         for _ in 0..count {
             let launch = self.launch(self.running.len());
             self.running.push(launch.serve());
@@ -107,7 +107,7 @@ impl Nodes {
     }
 
     /// Runs a statement in the database.
-    fn sql(&self, text: &str) -> String {
+    pub(crate) fn sql(&self, text: &str) -> String {
         let (cluster, name) = self.database.as_ref().expect("it is a database of the shared cluster");
         cluster.sql(name, text)
     }
@@ -148,12 +148,12 @@ impl Nodes {
     }
 
     /// A POST with a JSON body: status and body.
-    async fn post(&self, node: usize, path: &str, body: &Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, node: usize, path: &str, body: &Value) -> (StatusCode, Value) {
         answer(self.request(node, Method::POST, path).json(body)).await
     }
 
     /// Access and refresh token of a new user.
-    async fn register(&self, node: usize, email: &str) -> Tokens {
+    pub(crate) async fn register(&self, node: usize, email: &str) -> Tokens {
         let body = json!({"name": "Ann", "email": email, "password": PASSWORD, "confirm": PASSWORD});
         let (status, body) = self.post(node, "/auth/register", &body).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
@@ -200,7 +200,7 @@ impl Drop for Held {
 
 /// What a session of the rest dialect goes on with.
 #[derive(Clone, Debug)]
-struct Tokens {
+pub(crate) struct Tokens {
     access: String,
     refresh: String,
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod keys;
+mod mail;
 mod migrate;
 mod project;
 mod session;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 
 pub(super) use self::audit::{AuditCommand, ListAudit, Outcome};
 pub(super) use self::keys::KeysCommand;
+pub(super) use self::mail::MailCommand;
 pub(super) use self::migrate::MigrateArguments;
 pub(super) use self::project::{ProjectCommand, ShareWith};
 pub(super) use self::session::SessionCommand;
@@ -103,6 +105,11 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Mails: whether they can be sent, and which ones wait
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
     },
     /// What was done and refused
     Audit {

@@ -4,10 +4,12 @@
 mod handlers;
 mod wire;
 
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use self::wire::Failure;
+use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
@@ -42,7 +44,7 @@ fn routes() -> Routes {
         .otherwise(async || Failure::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"))
 }
 
-fn not_found(_: &Method) -> Response {
+fn not_found(_: &App, _: &Parts) -> Response {
     Failure::new(StatusCode::NOT_FOUND, "Not found").into_response()
 }
 

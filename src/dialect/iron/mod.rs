@@ -9,12 +9,14 @@ mod tokens;
 mod users;
 mod wire;
 
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use self::failure::{FailedDeletion, Failure};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::request::Page;
+use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
@@ -68,8 +70,8 @@ async fn method_not_allowed(method: Method) -> Response {
 }
 
 /// The same as for a thing that does not exist.
-fn not_found(method: &Method) -> Response {
-    failed(method, Failure::from(Error::NotFound))
+fn not_found(_: &App, parts: &Parts) -> Response {
+    failed(&parts.method, Failure::from(Error::NotFound))
 }
 
 fn failed(method: &Method, failure: Failure) -> Response {

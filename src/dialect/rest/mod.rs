@@ -3,10 +3,12 @@
 mod handlers;
 mod wire;
 
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use self::wire::Failure;
+use crate::app::App;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
 use crate::http::mount::{Handler, Mount, Routes, Shortcut, answering, lies_below};
@@ -53,7 +55,7 @@ fn routes() -> Routes {
         })
 }
 
-fn not_found(_: &Method) -> Response {
+fn not_found(_: &App, _: &Parts) -> Response {
     Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path").into_response()
 }
 

@@ -6,7 +6,7 @@ use super::super::sessions::Standing;
 use super::*;
 use crate::domain::audit::{Action, Event};
 use crate::domain::error::Error;
-use crate::domain::id::{ProjectId, SessionId, TokenId, UserId};
+use crate::domain::id::{MailId, ProjectId, SessionId, TokenId, UserId};
 use crate::domain::network::Network;
 use crate::domain::permission::Permissions;
 use crate::domain::project::{Counters, Project};
@@ -327,18 +327,146 @@ async fn a_mailed_secret_is_taken_once() {
                 email_key: "ann@example.com".to_owned(),
                 created_at: NOW,
                 expires_at: later(60),
+                another: None,
             };
             write!(store, |tx| mail_secrets::insert(tx, &new)).unwrap();
         }
         let reads = store.reads();
-        assert_eq!(mail_secrets::find_holder(&reads, [1; 32], Purpose::Reset, NOW).await.unwrap(), Some(ann));
-        assert_eq!(mail_secrets::find_holder(&reads, [1; 32], Purpose::Verification, NOW).await.unwrap(), None);
+        let pledge = Pledge { user_id: ann, email_key: "ann@example.com".to_owned(), another: None };
+        let found = |purpose, now| mail_secrets::find(&reads, [1; 32], purpose, now);
+        assert_eq!(found(Purpose::Reset, NOW).await.unwrap(), Some(pledge.clone()));
+        assert_eq!(found(Purpose::Reset, later(60)).await.unwrap(), None);
+        assert_eq!(found(Purpose::Verification, NOW).await.unwrap(), None);
         let take =
             |now| store.write(async move |tx: &Tx<'_>| mail_secrets::consume(tx, [1; 32], Purpose::Reset, now).await);
-        assert_eq!(take(NOW).await.unwrap(), Some((ann, "ann@example.com".to_owned())));
+        assert_eq!(take(NOW).await.unwrap(), Some(pledge));
         assert_eq!(take(NOW).await.unwrap(), None);
         assert_eq!(write!(store, |tx| mail_secrets::sweep(tx, later(61))).unwrap(), 1);
         write!(store, |tx| mail_secrets::delete_of_user(tx, ann)).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_secret_for_another_address_keeps_what_it_is_bound_to_and_gives_way_to_a_newer_one() {
+    on_each(async |place| {
+        let (store, ann, _) = with_users(place).await;
+        let new = |byte, purpose| MailSecret {
+            secret_hash: [byte; 32],
+            user_id: ann,
+            purpose,
+            email_key: "new@example.com".to_owned(),
+            created_at: NOW,
+            expires_at: later(60),
+            another: (purpose == Purpose::EmailChange).then(|| ("New@Example.com".to_owned(), 7)),
+        };
+        for new in [new(1, Purpose::EmailChange), new(2, Purpose::Verification)] {
+            write!(store, |tx| mail_secrets::insert(tx, &new)).unwrap();
+        }
+        let reads = store.reads();
+        let found = mail_secrets::find(&reads, [1; 32], Purpose::EmailChange, NOW).await.unwrap().unwrap();
+        assert_eq!(found.another, Some(("New@Example.com".to_owned(), 7)));
+        write!(store, |tx| mail_secrets::delete_of_purpose(tx, ann, Purpose::EmailChange)).unwrap();
+        assert_eq!(mail_secrets::find(&reads, [1; 32], Purpose::EmailChange, NOW).await.unwrap(), None);
+        assert!(mail_secrets::find(&reads, [2; 32], Purpose::Verification, NOW).await.unwrap().is_some());
+    })
+    .await;
+}
+
+fn mail(byte: u8, created_at: Timestamp, expires_at: Timestamp) -> NewMail {
+    NewMail { id: MailId::from_bytes([byte; 12]), sealed: vec![byte, 0, 255], created_at, expires_at }
+}
+
+#[tokio::test]
+async fn a_mail_is_claimed_by_one_at_a_time_and_in_order() {
+    on_each(async |place| {
+        let store = place.open().await;
+        assert_eq!(mails::next(&store.reads()).await.unwrap(), None);
+        for new in [mail(2, later(1), later(60)), mail(1, NOW, later(60)), mail(3, NOW, later(2))] {
+            write!(store, |tx| mails::insert(tx, &new)).unwrap();
+        }
+        let due = async || mails::next(&store.reads()).await.unwrap().map(|next| next.due_at);
+        assert_eq!(due().await, Some(NOW));
+        let claim = |now, until| store.write(async move |tx: &Tx<'_>| mails::claim(tx, now, until).await);
+        // The third one is worthless by then.
+        let first = claim(later(5), later(20)).await.unwrap().unwrap();
+        assert_eq!((first.id, first.sealed, first.attempts), (mail(1, NOW, NOW).id, vec![1, 0, 255], 1));
+        let second = claim(later(5), later(20)).await.unwrap().unwrap();
+        assert_eq!((second.id, second.expires_at), (mail(2, NOW, NOW).id, later(60)));
+        assert!(claim(later(5), later(20)).await.unwrap().is_none());
+        let worthless = mails::Next { due_at: NOW, expires_at: later(2) };
+        assert_eq!(mails::next(&store.reads()).await.unwrap(), Some(worthless));
+        assert_eq!(write!(store, |tx| mails::park(tx, later(5))).unwrap(), 1);
+        assert_eq!(write!(store, |tx| mails::park(tx, later(5))).unwrap(), 0);
+        assert_eq!(due().await, Some(later(20)));
+        let again = claim(later(20), later(40)).await.unwrap().unwrap();
+        assert_eq!(again.attempts, 2, "whoever had it did not come back");
+        let (id, other) = (again.id, if again.id == first.id { second.id } else { first.id });
+        // Of an attempt that another one followed.
+        write!(store, |tx| mails::postpone(tx, id, 1, later(21), "late")).unwrap();
+        assert_eq!(due().await, Some(later(20)));
+        write!(store, |tx| mails::delete(tx, other)).unwrap();
+        assert_eq!(due().await, Some(later(40)));
+        write!(store, |tx| mails::postpone(tx, id, 2, later(30), "late")).unwrap();
+        let waiting = mails::list(&store.reads(), 10).await.unwrap();
+        let shown: Vec<_> = waiting.iter().map(|it| (it.id, it.due_at, it.sending, it.failure.as_deref())).collect();
+        let parked = (mail(3, NOW, NOW).id, mails::NEVER, false, None);
+        assert_eq!(shown, [(id, later(30), false, Some("late")), parked]);
+        assert_eq!(write!(store, |tx| mails::sweep(tx, later(3))).unwrap(), 1);
+        assert_eq!(mails::list(&store.reads(), 10).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mail_is_hurried_unless_it_is_being_sent() {
+    on_each(async |place| {
+        let store = place.open().await;
+        for new in [mail(1, NOW, later(60)), mail(2, NOW, later(60)), mail(3, NOW, later(60))] {
+            write!(store, |tx| mails::insert(tx, &new)).unwrap();
+        }
+        let claim = || store.write(async |tx: &Tx<'_>| mails::claim(tx, NOW, later(50)).await);
+        let taken = [claim().await.unwrap().unwrap().id, claim().await.unwrap().unwrap().id];
+        let third = claim().await.unwrap().unwrap().id;
+        for id in taken {
+            write!(store, |tx| mails::postpone(tx, id, 1, later(40), "x")).unwrap();
+        }
+        let [first, _] = taken;
+        assert_eq!(write!(store, |tx| mails::hurry(tx, Some(third), later(1))).unwrap(), 0);
+        assert_eq!(write!(store, |tx| mails::hurry(tx, Some(first), later(1))).unwrap(), 1);
+        assert_eq!(write!(store, |tx| mails::hurry(tx, None, later(2))).unwrap(), 1);
+        assert_eq!(mails::next(&store.reads()).await.unwrap().unwrap().due_at, later(1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_that_claim_at_once_no_two_get_the_same_mail() {
+    on_each(async |place| {
+        let store = place.open().await;
+        for byte in 1..=20 {
+            let new = mail(byte, NOW, later(60));
+            write!(store, |tx| mails::insert(tx, &new)).unwrap();
+        }
+        // On PostgreSQL each has a connection of its own.
+        let others = [place.open().await, place.open().await];
+        let claiming: Vec<_> = (0..60)
+            .map(|number| {
+                let store = [&store, &others[0], &others[1]][number % 3].clone();
+                tokio::spawn(async move {
+                    store.write(async |tx: &Tx<'_>| mails::claim(tx, later(1), later(50)).await).await
+                })
+            })
+            .collect();
+        let mut claimed = Vec::new();
+        for claim in claiming {
+            claimed.extend(claim.await.unwrap().unwrap().map(|mail| (mail.id, mail.attempts)));
+        }
+        let count = claimed.len();
+        claimed.sort();
+        claimed.dedup();
+        assert!(count > 0 && claimed.len() == count, "{claimed:?}");
+        assert!(claimed.iter().all(|(_, attempts)| *attempts == 1), "{claimed:?}");
     })
     .await;
 }

@@ -7,14 +7,14 @@ use tokio_postgres::{Client, NoTls};
 
 use super::super::sql::{Described, Kind};
 use super::super::{
-    audit, changes, counters, failures, known_networks, mail_secrets, meta, postgres, projects, sessions, shares,
-    sqlite, tokens, users,
+    audit, changes, counters, failures, known_networks, mail_secrets, mails, meta, postgres, projects, sessions,
+    shares, sqlite, tokens, users,
 };
 use super::Place;
 use crate::clock::Timestamp;
 
 fn every_statement() -> impl Iterator<Item = &'static Described> {
-    let all: [&[Described]; 15] = [
+    let all: [&[Described]; 16] = [
         audit::ALL,
         audit::COUNTS,
         audit::QUESTIONS,
@@ -23,6 +23,7 @@ fn every_statement() -> impl Iterator<Item = &'static Described> {
         failures::ALL,
         known_networks::ALL,
         mail_secrets::ALL,
+        mails::ALL,
         meta::ALL,
         projects::ALL,
         sessions::ALL,
@@ -100,7 +101,7 @@ async fn on_postgres_every_statement_has_the_parameters_and_columns_it_declares_
 fn every_sweep_has_the_same_end() {
     let end = format!("limit {})", super::super::SWEPT_AT_ONCE);
     let sweeps: Vec<_> = every_statement().filter(|statement| statement.name.starts_with("SWEEP")).collect();
-    assert_eq!(sweeps.len(), 7);
+    assert_eq!(sweeps.len(), 8);
     assert!(sweeps.iter().all(|sweep| sweep.text.ends_with(&end)));
 }
 

@@ -79,7 +79,9 @@ impl Place {
             "insert into tokens values ({a}, {ann}, {b}, true, 'k', 'n', false, 'h', 't', {nothing}, {}, -1);
              insert into tokens values ({b}, {ann}, {a}, false, '', '', true, '', '', null, null, {});
              insert into sessions values ({a}, {ann}, 'rest', 1, 2, 3, 4, 1, 5, null, null, 'agent');
-             insert into mail_secrets values ({b}, {zoe}, 'reset', 'z@example.com', 1, 2);
+             insert into mail_secrets values ({b}, {zoe}, 'reset', 'z@example.com', 1, 2, null, null);
+             insert into mail_secrets values ({a}, {ann}, 'email_change', 'y@example.com', 1, 2, 'Y@example.com', 3);
+             insert into mails values ({a}, {b}, 1, 2, 3, 4, true, null), ({b}, {nothing}, 1, 2, 3, 0, false, 'x: 1');
              insert into projects values ({a}, {ann}, 'p', '', '', 'active', 1, 2, 3, 4, 5, 6, '{{}}', 7);
              insert into projects values ({b}, {zoe}, 'q', '', '', 'active', 1, 2, 3, 4, 5, 6, '{{}}', 7);
              insert into project_shares values ({a}, {zoe}), ({b}, {ann}), ({a}, {ann});

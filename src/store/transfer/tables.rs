@@ -82,6 +82,18 @@ tables! {
         email_key Text,
         created_at Integer,
         expires_at Integer,
+        email Text,
+        credential_version Integer,
+    }
+    mails key 1 stays &[]; {
+        id Bytes,
+        sealed Bytes,
+        created_at Integer,
+        due_at Integer,
+        expires_at Integer,
+        attempts Integer,
+        sending Boolean,
+        failure Text,
     }
     projects key 1 stays &[]; {
         id Bytes,

@@ -264,6 +264,8 @@ async fn a_cursor_that_is_none_is_refused_and_so_is_whoever_is_no_administrator(
         sessions(app, ann, &SessionSearch::default(), None, 10).await.err(),
         tokens(app, ann, &TokenSearch::default(), None, 10).await.err(),
         projects(app, ann, &ProjectSearch::default(), None, 10).await.err(),
+        sessions(app, ann, &SessionSearch { user: admin.require_user().ok() }, None, 10).await.err(),
+        tokens(app, ann, &TokenSearch { user: admin.require_user().ok() }, None, 10).await.err(),
     ];
     assert!(refusals.iter().all(|refusal| matches!(refusal, Some(Error::Forbidden(_)))), "{refusals:?}");
     for limit in [i64::MIN, 0, 1] {

@@ -135,7 +135,9 @@ fn take_mail(outbox: &PathBuf, email: &str) -> Option<String> {
     let addressed = format!("To: {email}\r\n");
     // Others take theirs away meanwhile.
     let of_file = |file: &PathBuf| Some((file.clone(), fs::read_to_string(file).ok()?));
-    let (file, mail) = files.iter().rev().filter_map(of_file).find(|(_, mail)| mail.contains(&addressed))?;
+    // A notice has no link.
+    let is_meant = |mail: &String| mail.contains(&addressed) && mail.contains("token=");
+    let (file, mail) = files.iter().rev().filter_map(of_file).find(|(_, mail)| is_meant(mail))?;
     fs::remove_file(file).unwrap();
     Some(token_in(&mail))
 }

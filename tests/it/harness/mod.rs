@@ -4,6 +4,7 @@
 pub(crate) mod cluster;
 pub(crate) mod database;
 pub(crate) mod dialect;
+pub(crate) mod pages;
 pub(crate) mod process;
 
 use std::fs;

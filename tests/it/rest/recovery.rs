@@ -85,7 +85,7 @@ async fn the_link_is_the_configured_one_whatever_the_headers_say() {
                 && !mail.contains(":666"),
             "{name}: {value}\n{mail}"
         );
-        assert_eq!(mail.matches("://").count(), 1, "{mail}");
+        assert_eq!(mail.matches("://").count(), mail.matches(link.trim_end()).count(), "{mail}");
     }
 }
 

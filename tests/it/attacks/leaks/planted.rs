@@ -156,7 +156,8 @@ impl Ground {
         let outbox = self.data_dir().join("outbox");
         for _ in 0..400 {
             let mails: Vec<String> = files(&outbox).into_iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-            let fresh = mails.iter().map(|mail| token_in(mail)).find(|token| !self.mailed.contains(token));
+            let links = mails.iter().filter(|mail| mail.contains("token="));
+            let fresh = links.map(|mail| token_in(mail)).find(|token| !self.mailed.contains(token));
             if let Some(token) = fresh {
                 self.scan.add("a mailed secret", &token);
                 self.mailed.push(token.clone());
@@ -377,8 +378,9 @@ fn assert_none_in_files(ground: &Ground, when: &str) {
         let bytes = fs::read(&file).unwrap();
         if file.parent().is_some_and(|parent| parent.ends_with("outbox")) {
             let mail = String::from_utf8(bytes).unwrap();
-            let own = token_in(&mail);
-            assert_eq!(mail.matches(&own).count(), 1, "{mail}");
+            // In its text once, in its HTML behind a button and as a text; a notice has none.
+            let own = if mail.contains("token=") { token_in(&mail) } else { "no token".to_owned() };
+            assert!([0, 4].contains(&mail.matches(&own).count()), "{mail}");
             ground.assert_none_in(mail.replace(&own, "").as_bytes(), &format!("{when}: {}", file.display()));
         } else if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("doorward.db")) {
             ground.scan.assert_none_in(&bytes, &format!("{when}: {}", file.display()));

@@ -1,0 +1,79 @@
+//! Who one is: name, username, a few words, and the address.
+
+use askama::Template;
+use axum::response::Response;
+
+use crate::actions::profile::{self, ProfileChange};
+use crate::actions::{email_change, recovery};
+use crate::domain::error::Result;
+use crate::domain::user::{Bio, DisplayName, Email, User, Username};
+use crate::http::form::Form;
+use crate::web::frame::{Frame, go_to};
+use crate::web::links;
+use crate::web::typed::{Typed, filled};
+use crate::web::visit::Member;
+
+#[derive(Template)]
+#[template(path = "pages/account/profile.html")]
+struct Page<'p> {
+    frame: &'p Frame,
+    user: &'p User,
+    form: &'p Typed,
+    address: &'p Typed,
+}
+
+fn page(frame: &Frame, user: &User, form: &Typed, address: &Typed) -> Response {
+    let wrong = if address.is_wrong() { address } else { form };
+    frame.show_form(wrong, &Page { frame, user, form, address })
+}
+
+fn kept(user: &User) -> Typed {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Typed::with([("name", text(&user.name)), ("username", text(&user.username)), ("bio", text(&user.bio))])
+}
+
+pub(super) async fn show(member: Member) -> Result<Response> {
+    Ok(page(&member.frame, &member.user, &kept(&member.user), &Typed::default()))
+}
+
+pub(super) async fn save(member: Member) -> Result<Response> {
+    let Member { app, frame, mut form, actor, user, .. } = member;
+    let typed = Typed::of(&mut form, &["name", "username", "bio"]);
+    let saved = match read(form) {
+        Ok(change) => profile::update(&app, &actor, change).await,
+        Err(fault) => Err(fault),
+    };
+    match saved {
+        Ok(_) => Ok(go_to(&links::after(links::ACCOUNT, "saved"))),
+        Err(error) => Ok(page(&frame, &user, &typed.wrong(frame.t, error)?, &Typed::default())),
+    }
+}
+
+/// An empty field is one that is cleared.
+fn read(mut form: Form) -> Result<ProfileChange> {
+    let name = form.optional("name", |text| filled(text, DisplayName::parse));
+    let username = form.optional("username", |text| filled(text, Username::parse));
+    let bio = form.optional("bio", |text| filled(&text.replace("\r\n", "\n"), Bio::parse));
+    form.finish(())?;
+    Ok(ProfileChange { name, bio, username })
+}
+
+pub(super) async fn change_address(member: Member) -> Result<Response> {
+    let Member { app, frame, mut form, actor, user, .. } = member;
+    let typed = Typed::of(&mut form, &["email"]);
+    let email = form.required("email", |text| Email::parse(text.trim()));
+    let password = form.password("current_password");
+    let asked = match form.finish((email, password)) {
+        Ok((email, password)) => email_change::request(&app, &actor, email, Some(password)).await,
+        Err(fault) => Err(fault),
+    };
+    match asked {
+        Ok(()) => Ok(go_to(&links::after(links::ACCOUNT, "confirm_email_sent"))),
+        Err(error) => Ok(page(&frame, &user, &kept(&user), &typed.wrong(frame.t, error)?)),
+    }
+}
+
+pub(super) async fn send_verification(member: Member) -> Result<Response> {
+    recovery::send_verification(&member.app, &member.actor).await?;
+    Ok(go_to(&links::after(links::ACCOUNT, "verification_sent")))
+}
