@@ -67,7 +67,7 @@ async fn change(app: &App, actor: &Actor, user: &UserRef, input: UpdateUser) -> 
     }
     let hash = match input.password {
         Some(password) => {
-            let (now_email, username) = users::names(&user);
+            let (now_email, username) = user.names();
             let email = email.as_ref().or(now_email.as_ref());
             let password = policy::check(password, email, username.as_ref(), "password")?;
             Some(app.gate().hash(password).await?)
@@ -113,7 +113,7 @@ fn notices(app: &App, user: &User, origin: &Origin, email: Option<&Email>, is_pa
 
 /// Whether an address is another one than the user's, and not the same in other letters.
 pub(super) fn is_another(user: &User, email: &Email) -> bool {
-    users::names(user).0.is_none_or(|own| own.canonical() != email.canonical())
+    user.names().0.is_none_or(|own| own.canonical() != email.canonical())
 }
 
 /// Changes to oneself need the current password or a fresh session; an administrator changes
@@ -307,7 +307,7 @@ async fn new_hash(
     (new, current): (Password, Password),
     field: &'static str,
 ) -> Result<PasswordHash> {
-    let (email, username) = users::names(user);
+    let (email, username) = user.names();
     let password = policy::check(new, email.as_ref(), new_username.or(username.as_ref()), field)?;
     check_current_password(app, user, current, &actor.origin).await?;
     app.gate().hash(password).await

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod credentials;
 pub mod delivery;
 pub mod email_change;
+pub mod errands;
 pub mod export;
 pub mod failures;
 pub mod first_admin;

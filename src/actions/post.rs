@@ -41,7 +41,7 @@ impl Post {
         let Some(address) = user.email.as_deref().filter(|_| app.settings().mail.notices) else {
             return Self::default();
         };
-        let (email, _) = super::users::names(user);
+        let (email, _) = user.names();
         let is_too_many = |email| app.throttle().mail(&email, origin.address).is_err();
         if user.email_verified_at.is_none() && email.is_none_or(is_too_many) {
             return Self::default();

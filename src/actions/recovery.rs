@@ -2,11 +2,10 @@
 //! whether an address is known shows neither in an answer nor in its time.
 
 use aws_lc_rs::digest;
-use tokio::sync::watch;
 
 use super::post::Post;
-use super::{credentials, email_change, policy, users};
-use crate::app::{App, Errand, Errands};
+use super::{credentials, policy, users};
+use crate::app::{App, Errand};
 use crate::clock::Timestamp;
 use crate::domain::audit::{Action, Event, Means, Reason};
 use crate::domain::caller::{Actor, Origin};
@@ -31,36 +30,10 @@ pub fn forgot_password(app: &App, email: Email, origin: &Origin) -> Result<()> {
     app.leave(Errand::PasswordReset(email, origin.clone())).inspect_err(|_| attempt.withdraw())
 }
 
-/// Runs errands until told to stop and all that wait are done.
-pub async fn run_errands(app: App, mut errands: Errands, mut stop: watch::Receiver<bool>) {
-    let mut closing = false;
-    loop {
-        let errand = tokio::select! {
-            errand = errands.next() => errand,
-            () = told(&mut stop), if !closing => {
-                errands.close();
-                closing = true;
-                continue;
-            }
-        };
-        let Some(errand) = errand else { return };
-        run(&app, errand).await;
-    }
-}
-
-async fn told(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to tell: as good as being told.
-    let _ = stop.wait_for(|stop| *stop).await.is_ok();
-}
-
-async fn run(app: &App, errand: Errand) {
-    match errand {
-        Errand::PasswordReset(email, origin) => {
-            if let Err(error) = mail_reset(app, email, &origin).await {
-                tracing::error!(%error, "a reset mail could not be written");
-            }
-        }
-        Errand::EmailChange(wish) => email_change::mail(app, *wish).await,
+/// Sends the mail that was asked for, where there is such a user; nobody waits for what becomes of it.
+pub(super) async fn mail(app: &App, email: Email, origin: &Origin) {
+    if let Err(error) = mail_reset(app, email, origin).await {
+        tracing::error!(%error, "a reset mail could not be written");
     }
 }
 
@@ -130,7 +103,7 @@ fn hash_of(secret: &SingleUseSecret) -> [u8; 32] {
 }
 
 pub(super) fn canonical_email(user: &User) -> String {
-    users::names(user).0.map(|email| email.canonical().to_owned()).unwrap_or_default()
+    user.names().0.map(|email| email.canonical().to_owned()).unwrap_or_default()
 }
 
 /// A reset link for an operator or administrator to hand over. It proves no address.
@@ -192,7 +165,7 @@ async fn set_new_password(
 ) -> Result<()> {
     let now = app.now();
     let (user, _) = holder(&app.store().reads(), secret_hash, Purpose::Reset, now).await?.ok_or(Error::BadToken)?;
-    let (email, username) = users::names(&user);
+    let (email, username) = user.names();
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let event = event.clone().by(user.id, Means::ResetSecret).about_user(user.id);
@@ -282,7 +255,7 @@ pub(super) async fn look(app: &App, token: &str, purpose: Purpose) -> Result<Opt
 pub async fn send_verification(app: &App, actor: &Actor) -> Result<()> {
     let user = credentials::user(app, &actor.caller).await?;
     let address = user.email.as_deref().ok_or_else(|| Error::invalid("email", "is not set; set one first"))?;
-    let (email, _) = users::names(&user);
+    let (email, _) = user.names();
     let email = email.ok_or_else(|| Error::Internal("a stored address is none".to_owned()))?;
     let event = actor.event(Action::VerificationRequested);
     let attempt = app.audit().note(&event, app.throttle().mail(&email, actor.origin.address))?;

@@ -10,7 +10,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::permission::Permission;
-use crate::domain::user::{Email, LoginName, Status, User, UserRef, Username};
+use crate::domain::user::{LoginName, Status, User, UserRef};
 use crate::mail::Mail;
 use crate::store::{self, Reads, Tx, UserChange};
 
@@ -59,7 +59,7 @@ async fn replace(app: &App, actor: &Actor, event: &Event, user: &UserRef, passwo
     actor.caller.require_admin()?;
     let user = get(app, &actor.caller, user).await?;
     let event = event.clone().about_user(user.id);
-    let (email, username) = names(&user);
+    let (email, username) = user.names();
     let password = policy::check(password, email.as_ref(), username.as_ref(), "password")?;
     let hash = app.gate().hash(password).await?;
     let now = app.now();
@@ -73,13 +73,6 @@ async fn replace(app: &App, actor: &Actor, event: &Event, user: &UserRef, passwo
     .await?;
     notice.dispatch_or_log(app).await;
     Ok(changed)
-}
-
-/// A user's names as parsed values, for the policy.
-pub(super) fn names(user: &User) -> (Option<Email>, Option<Username>) {
-    let email = user.email.as_deref().and_then(|email| Email::parse(email).ok());
-    let username = user.username.as_deref().and_then(|username| Username::parse(username).ok());
-    (email, username)
 }
 
 /// Sets a password's hash and ends what the old one vouched for.

@@ -310,6 +310,14 @@ pub struct User {
 }
 
 impl User {
+    /// Email and username as parsed values.
+    #[must_use]
+    pub fn names(&self) -> (Option<Email>, Option<Username>) {
+        let email = self.email.as_deref().and_then(|email| Email::parse(email).ok());
+        let username = self.username.as_deref().and_then(|username| Username::parse(username).ok());
+        (email, username)
+    }
+
     /// Whether the user holds `admin`.
     #[must_use]
     pub fn is_admin(&self) -> bool {

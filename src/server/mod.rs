@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actions::{audit, delivery, failures, first_admin, housekeeping, keys, recovery};
+use crate::actions::{audit, delivery, errands, failures, first_admin, housekeeping, keys};
 use crate::app::{App, Presence};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -93,7 +93,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let listening = listen::serve(socket, &app, stopped.clone()).await?;
         let workers = vec![
-            tokio::spawn(recovery::run_errands(app.clone(), errands, stopped.clone())),
+            tokio::spawn(errands::run(app.clone(), errands, stopped.clone())),
             tokio::spawn(keys::follow(app.clone(), stopped.clone())),
             tokio::spawn(failures::share(app.clone(), stopped.clone())),
             tokio::spawn(audit::keep(app.clone(), stopped.clone())),

@@ -1,6 +1,4 @@
-//! How the pages say what went wrong: the one place that gives each error its status.
-
-use std::time::Duration;
+//! How the pages say what went wrong.
 
 use askama::Template;
 use axum::http::{HeaderMap, StatusCode};
@@ -9,32 +7,11 @@ use axum::response::Response;
 use super::frame::{Frame, go_to};
 use super::language::Language;
 use super::links;
+use super::status::{status, wait};
 use crate::app::App;
 use crate::domain::error::Error;
 use crate::http::answer;
 use crate::http::request_log::FailureCause;
-
-/// The status of an error.
-pub(super) const fn status(error: &Error) -> StatusCode {
-    match error {
-        Error::Invalid(_) | Error::WrongCurrentPassword | Error::BadToken => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Unauthenticated(_) | Error::WrongCredentials => StatusCode::UNAUTHORIZED,
-        Error::ReauthenticationRequired | Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound => StatusCode::NOT_FOUND,
-        Error::Taken(_) | Error::LastAdministrator => StatusCode::CONFLICT,
-        Error::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-        Error::Busy(_) | Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-/// How long to wait before another attempt, where that is known.
-pub(super) const fn wait(error: &Error) -> Option<Duration> {
-    match error {
-        Error::TooMany(wait) | Error::Busy(wait) => Some(*wait),
-        _ => None,
-    }
-}
 
 #[derive(Template)]
 #[template(path = "pages/failure.html")]

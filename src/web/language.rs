@@ -1,19 +1,10 @@
 //! Which language somebody reads: the one that they chose here, else the best of those that their browser asks for.
 
-use std::time::Duration;
-
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
-use axum::response::Response;
 
 use super::cookie;
-use super::frame::{go_to, with_cookie};
-use super::links;
 use super::texts::{DE, EN, Texts};
-use super::visit::Visit;
-use crate::domain::error::Result;
-
-const A_YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// A language of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +49,6 @@ impl Language {
         let chosen = cookie::read(headers, cookie::LANGUAGE).and_then(Self::parse);
         chosen.or_else(|| accepted(headers)).unwrap_or(Self::English)
     }
-}
-
-/// Goes on in another language.
-pub(super) async fn choose(visit: Visit) -> Result<Response> {
-    let Visit { mut form, .. } = visit;
-    let language = form.required("language", |tag| Language::parse(tag).ok_or_else(|| "must be en or de".to_owned()));
-    let next = form.optional("next", |next| Ok(next.to_owned())).unwrap_or_default();
-    let language = form.finish(language)?;
-    let next = links::any_page(&next).unwrap_or(links::ACCOUNT);
-    Ok(with_cookie(go_to(next), cookie::set(cookie::LANGUAGE, language.tag(), Some(A_YEAR))))
 }
 
 /// The first of those that the browser likes best (RFC 9110, 12.5.4); a region makes no difference.

@@ -3,6 +3,7 @@
 
 mod account;
 mod assets;
+mod choose_language;
 mod console;
 mod cookie;
 mod failure;
@@ -15,6 +16,7 @@ mod question;
 mod recovery;
 mod register;
 mod sign_in;
+mod status;
 mod texts;
 mod typed;
 mod visit;
@@ -48,7 +50,7 @@ fn routes() -> Routes {
     let routes = Routes::default()
         .get("/", async || frame::go_to(links::ACCOUNT))
         .get("/assets/{name}", assets::serve)
-        .post("/language", anybody(language::choose))
+        .post("/language", anybody(choose_language::send))
         .get("/sign-in", anybody(sign_in::show))
         .post("/sign-in", anybody(sign_in::send))
         .post("/sign-out", member(sign_in::leave))

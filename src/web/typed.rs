@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::failure;
+use super::status::{status, wait};
 use super::texts::Texts;
 use crate::domain::error::{Error, Result};
 use crate::http::form::Form;
@@ -53,7 +53,7 @@ impl Typed {
     ///
     /// The error itself, where no field can mend it.
     pub(super) fn wrong(mut self, t: &Texts, error: Error) -> Result<Self> {
-        self.error = Some(Outcome { status: failure::status(&error), wait: failure::wait(&error) });
+        self.error = Some(Outcome { status: status(&error), wait: wait(&error) });
         match error {
             Error::Invalid(faults) => {
                 self.faults = faults.into_iter().map(|fault| (fault.field, t.fault(&fault.message))).collect();

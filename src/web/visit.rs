@@ -18,6 +18,7 @@ use super::failure;
 use super::frame::{Frame, Reader, go_to};
 use super::language::Language;
 use super::links;
+use super::status::NO_COOKIE;
 use crate::actions::page_sessions::{self, Resumed};
 use crate::app::{App, Registration};
 use crate::domain::audit::Action;
@@ -32,9 +33,6 @@ use crate::secret::{ExposeSecret as _, random};
 
 /// The field that each form carries.
 pub(super) const FORM_TOKEN: &str = "form_token";
-
-/// Why a form of a browser without any cookie of ours is not taken.
-pub(super) const NO_COOKIE: &str = "the browser keeps no cookie";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

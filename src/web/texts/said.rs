@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Texts;
 use crate::domain::error::Error;
 use crate::domain::session::Dialect;
-use crate::web::visit::NO_COOKIE;
+use crate::web::status::NO_COOKIE;
 
 fn fill(text: &str, values: &[&str]) -> String {
     let mut values = values.iter();
