@@ -6,7 +6,7 @@ use super::recovery::{self, canonical_email, draft, hash_in, within_limits};
 use super::{account, credentials, users};
 use crate::app::{App, EmailWish, Errand};
 use crate::domain::audit::{Action, Event};
-use crate::domain::caller::Actor;
+use crate::domain::caller::{Actor, Caller};
 use crate::domain::error::{Error, Result, Unauthenticated};
 use crate::domain::password::Password;
 use crate::domain::user::{Email, LoginName, User};
@@ -74,6 +74,18 @@ async fn mail_link(app: &App, event: &Event, wish: EmailWish) -> Result<()> {
     })
     .await?;
     sent.dispatch(app).await
+}
+
+/// The address that the caller asked for and has not confirmed yet.
+///
+/// # Errors
+///
+/// That the store cannot be used.
+pub async fn pending(app: &App, caller: &Caller) -> Result<Option<String>> {
+    let (user, now) = (caller.require_user()?, app.now());
+    let secrets = store::mail_secrets::list(&app.store().reads(), user).await?;
+    let live = secrets.into_iter().filter(|(_, _, expires_at, _)| now < *expires_at);
+    Ok(live.filter_map(|(_, _, _, email)| email).next_back())
 }
 
 /// Whether a secret would give its user another address now. Only looks.

@@ -20,11 +20,15 @@ struct Page<'p> {
     user: &'p User,
     form: &'p Typed,
     address: &'p Typed,
+    /// The address that was asked for and is not confirmed yet.
+    pending: Option<String>,
 }
 
-fn page(frame: &Frame, user: &User, form: &Typed, address: &Typed) -> Response {
+async fn page(member: &Member, form: &Typed, address: &Typed) -> Result<Response> {
+    let Member { app, frame, actor, user, .. } = member;
+    let pending = email_change::pending(app, &actor.caller).await?;
     let wrong = if address.is_wrong() { address } else { form };
-    frame.show_form(wrong, &Page { frame, user, form, address })
+    Ok(frame.show_form(wrong, &Page { frame, user, form, address, pending }))
 }
 
 fn kept(user: &User) -> Typed {
@@ -33,19 +37,18 @@ fn kept(user: &User) -> Typed {
 }
 
 pub(super) async fn show(member: Member) -> Result<Response> {
-    Ok(page(&member.frame, &member.user, &kept(&member.user), &Typed::default()))
+    page(&member, &kept(&member.user), &Typed::default()).await
 }
 
-pub(super) async fn save(member: Member) -> Result<Response> {
-    let Member { app, frame, mut form, actor, user, .. } = member;
-    let typed = Typed::of(&mut form, &["name", "username", "bio"]);
-    let saved = match read(form) {
-        Ok(change) => profile::update(&app, &actor, change).await,
+pub(super) async fn save(mut member: Member) -> Result<Response> {
+    let typed = Typed::of(&mut member.form, &["name", "username", "bio"]);
+    let saved = match read(std::mem::replace(&mut member.form, Form::empty())) {
+        Ok(change) => profile::update(&member.app, &member.actor, change).await,
         Err(fault) => Err(fault),
     };
     match saved {
         Ok(_) => Ok(go_to(&links::after(links::ACCOUNT, "saved"))),
-        Err(error) => Ok(page(&frame, &user, &typed.wrong(frame.t, error)?, &Typed::default())),
+        Err(error) => page(&member, &typed.wrong(member.frame.t, error)?, &Typed::default()).await,
     }
 }
 
@@ -58,18 +61,18 @@ fn read(mut form: Form) -> Result<ProfileChange> {
     Ok(ProfileChange { name, bio, username })
 }
 
-pub(super) async fn change_address(member: Member) -> Result<Response> {
-    let Member { app, frame, mut form, actor, user, .. } = member;
+pub(super) async fn change_address(mut member: Member) -> Result<Response> {
+    let mut form = std::mem::replace(&mut member.form, Form::empty());
     let typed = Typed::of(&mut form, &["email"]);
     let email = form.required("email", |text| Email::parse(text.trim()));
     let password = form.password("current_password");
     let asked = match form.finish((email, password)) {
-        Ok((email, password)) => email_change::request(&app, &actor, email, Some(password)).await,
+        Ok((email, password)) => email_change::request(&member.app, &member.actor, email, Some(password)).await,
         Err(fault) => Err(fault),
     };
     match asked {
         Ok(()) => Ok(go_to(&links::after(links::ACCOUNT, "confirm_email_sent"))),
-        Err(error) => Ok(page(&frame, &user, &kept(&user), &typed.wrong(frame.t, error)?)),
+        Err(error) => page(&member, &kept(&member.user), &typed.wrong(member.frame.t, error)?).await,
     }
 }
 

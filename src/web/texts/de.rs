@@ -85,6 +85,7 @@ pub(in crate::web) const DE: Texts = Texts {
     address: "Adresse",
     verified: "Bestätigt",
     not_verified: "Nicht bestätigt",
+    not_confirmed: "Wartet auf den Link",
     send_verification: "E-Mail zur Bestätigung senden",
     new_address: "Neue Adresse",
     current_password: "Derzeitiges Passwort",

@@ -85,6 +85,7 @@ pub(in crate::web) const EN: Texts = Texts {
     address: "Address",
     verified: "Verified",
     not_verified: "Not verified",
+    not_confirmed: "Waits for its link",
     send_verification: "Send a mail to verify it",
     new_address: "New address",
     current_password: "Current password",

@@ -92,6 +92,7 @@ pub(super) struct Texts {
     pub(super) address: &'static str,
     pub(super) verified: &'static str,
     pub(super) not_verified: &'static str,
+    pub(super) not_confirmed: &'static str,
     pub(super) send_verification: &'static str,
     pub(super) new_address: &'static str,
     pub(super) current_password: &'static str,
