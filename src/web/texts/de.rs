@@ -13,7 +13,7 @@ pub(in crate::web) const DE: Texts = Texts {
     sign_out: "Abmelden",
     error_prefix: "Fehler: ",
     there_is_a_problem: "Es gibt ein Problem",
-    optional: "(freiwillig)",
+    optional: "(optional)",
     show: "Anzeigen",
     hide: "Verbergen",
     copy: "Kopieren",

@@ -174,11 +174,11 @@ async fn share_projects(visitor: &Visitor) {
     visitor.fill("Name", "Harbour crawl").await;
     visitor.press("Create the project").await;
     visitor.reads("Harbour crawl", &["The project is there."]).await;
-    visitor.fill("Share with somebody by email", "nobody@example.com").await;
+    visitor.fill("Share with somebody by email or username", "nobody@example.com").await;
     visitor.press("Share").await;
-    visitor.reads("Harbour crawl", &["Nobody here has this address."]).await;
+    visitor.reads("Harbour crawl", &["Nobody here has this email or username."]).await;
     visitor.look("project-wrong", 404).await;
-    visitor.fill("Share with somebody by email", "bob@example.com").await;
+    visitor.fill("Share with somebody by email or username", "bob@example.com").await;
     visitor.press("Share").await;
     visitor.reads("Harbour crawl", &["The project is shared.", "bob@example.com"]).await;
     visitor.look("project", 200).await;

@@ -2,8 +2,8 @@
 //! own, and gone with it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,10 +13,11 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::process::send;
-
 /// The name that an element's id has in `WebDriver`'s answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long a browser may take to end.
+const END_MAX: Duration = Duration::from_secs(20);
 
 /// Nothing on a screen, and nothing that a browser asks the world for by itself.
 const FLAGS: [&str; 11] = [
@@ -50,15 +51,18 @@ pub(super) struct Driver {
     address: SocketAddr,
     session: String,
     browser: Option<Pid>,
-    child: Child,
     profile: TempDir,
+    _leader: Leader,
 }
+
+/// The driver's process, which leads a group of its own, and ends with this.
+struct Leader(Child);
 
 impl Driver {
     /// Starts a browser.
     pub(super) async fn start(script: Script) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut child = Command::new("chromedriver")
+        let child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -66,10 +70,11 @@ impl Driver {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("chromedriver cannot be started ({error}): scripts/test installs it"));
-        let address = address(&mut child);
+        let mut leader = Leader(child);
+        let address = leader.address();
         let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Self { client, address, session: String::new(), browser: None, child, profile };
+        let mut driver = Self { client, address, session: String::new(), browser: None, profile, _leader: leader };
         let wanted = driver.capabilities(script);
         let begun = driver.ask(Method::POST, "/session", &wanted).await.expect("a browser starts");
         begun["sessionId"].as_str().unwrap().clone_into(&mut driver.session);
@@ -167,29 +172,38 @@ impl Driver {
     }
 }
 
-/// Where a driver listens, which it says once it does.
-fn address(child: &mut Child) -> SocketAddr {
-    let said = BufReader::new(child.stdout.take().unwrap());
-    let port = said.lines().map_while(Result::ok).find_map(|line| {
-        let (_, rest) = line.split_once("started successfully on port ")?;
-        rest.trim_end_matches('.').parse().ok()
-    });
-    SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver says where it listens")))
+impl Leader {
+    /// Where it listens, which it says once it does.
+    fn address(&mut self) -> SocketAddr {
+        let said = BufReader::new(self.0.stdout.take().unwrap());
+        let port = said.lines().map_while(Result::ok).find_map(|line| {
+            let (_, rest) = line.split_once("started successfully on port ")?;
+            rest.trim_end_matches('.').parse().ok()
+        });
+        SocketAddr::from(([127, 0, 0, 1], port.expect("chromedriver says where it listens")))
+    }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if !self.session.is_empty() {
+        // Nothing here may panic: a test that failed may be the reason for it.
+        if let Ok(mut stream) = TcpStream::connect_timeout(&self.address, END_MAX) {
             let line = format!("DELETE /session/{} HTTP/1.1\r\nHost: {}\r\n\r\n", self.session, self.address);
             // It answers once the browser has ended.
-            let _ = send(self.address, &line).read(&mut [0]);
+            let asked = stream.set_read_timeout(Some(END_MAX)).and_then(|()| stream.write_all(line.as_bytes()));
+            let _ = asked.and_then(|()| stream.read(&mut [0]));
         }
-        // Whatever is left of it: a browser that hangs, and the driver, which led a group of its own.
         if let Some(browser) = self.browser.filter(|browser| self.is_ours(*browser)) {
             let _ = kill_process(browser, Signal::KILL);
         }
-        let group = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        let _ = kill_process_group(group, Signal::KILL);
-        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if let Some(group) = Pid::from_raw(self.0.id().cast_signed()) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.0.wait();
     }
 }

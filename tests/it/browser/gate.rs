@@ -79,7 +79,7 @@ async fn verify(visitor: &Visitor, server: &Server) {
     visitor.press("Verify the address").await;
     visitor.reads("Profile", &["Your email address is verified.", "Verified"]).await;
     visitor.open(&link).await;
-    visitor.reads("This link no longer works", &["Your account has a button for another."]).await;
+    visitor.reads("This link no longer works", &["Your account has what you need for another."]).await;
     visitor.look("verify-dead", 422).await;
     visitor.follow("Go to your account").await;
     visitor.press("Sign out").await;
