@@ -71,7 +71,7 @@ async fn it_is_not_ready_without_its_database() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_belongs_to_no_dialect_is_answered_by_a_problem() {
     let server = Server::start().await;
-    for path in ["/", "/nowhere", "/authentic", "/2/users", "/apis", "/userss"] {
+    for path in ["/nowhere", "/authentic", "/2/users", "/apis", "/userss"] {
         assert_problem(server.get(path).send().await.unwrap(), 404).await;
     }
     let wrong = server.post("/healthz").send().await.unwrap();
