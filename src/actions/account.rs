@@ -205,6 +205,8 @@ pub struct ChangeProfile {
     pub new_username: Option<Username>,
     /// Another password, and the one that holds now.
     pub new_password: Option<(Password, Password)>,
+    /// What the form calls the new password, for what is wrong with it.
+    pub password_field: &'static str,
 }
 
 /// What became of a change of one's profile.
@@ -261,8 +263,7 @@ async fn rename(app: &App, actor: &Actor, input: ChangeProfile, dialect: Dialect
         return Err(Error::Forbidden("a profile is changed with a session token"));
     };
     let new_username = input.new_username.filter(|name| user.username.as_deref() != Some(name.as_str()));
-    // As the form of the pages and the argon dialect call it.
-    let field = if dialect == Dialect::Pages { "password" } else { "newPassword" };
+    let field = input.password_field;
     let hash = match input.new_password {
         Some((new, current)) => Some(new_hash(app, actor, &user, new_username.as_ref(), (new, current), field).await?),
         None => None,

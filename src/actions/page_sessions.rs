@@ -101,7 +101,7 @@ fn session_of(actor: &Actor) -> Result<SessionId> {
 ///
 /// [`Error::WrongCurrentPassword`], [`Error::TooMany`], or a password that the policy refuses.
 pub async fn change_password(app: &App, actor: &Actor, new: Password, current: Password) -> Result<PageSession> {
-    let input = ChangeProfile { new_username: None, new_password: Some((new, current)) };
+    let input = ChangeProfile { new_username: None, new_password: Some((new, current)), password_field: "password" };
     let changed = account::change_own(app, actor, input, Dialect::Pages).await?;
     changed.begun.ok_or_else(|| Error::Internal("a changed password began no session".to_owned()))?.open(app)
 }

@@ -211,15 +211,6 @@ pub(super) async fn holder(
     Ok(user.map(|user| (user, pledge)))
 }
 
-/// Whether a reset secret would work now. Only looks.
-///
-/// # Errors
-///
-/// That the store cannot be used.
-pub async fn check_reset(app: &App, token: &str) -> Result<bool> {
-    Ok(whose_reset(app, token).await?.is_some())
-}
-
 /// Whose password a reset secret would change now: their email or username. Only looks.
 ///
 /// # Errors

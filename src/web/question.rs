@@ -9,6 +9,7 @@ use super::links;
 use super::texts::Texts;
 use super::typed::Typed;
 use crate::domain::project::Project;
+use crate::domain::token::ApiToken;
 
 /// What is asked, and what it takes to say yes.
 pub(super) struct Question {
@@ -42,6 +43,18 @@ struct OfConsole<'p> {
 }
 
 impl Question {
+    /// Whether an API token shall go, in the list of tokens at `path`.
+    pub(super) fn delete_token(t: &Texts, token: &ApiToken, path: &str) -> Self {
+        Self {
+            heading: t.delete_token.to_owned(),
+            text: t.delete_token_lead(&token.name),
+            action: format!("{path}/{}/delete", token.id),
+            button: t.delete_token,
+            back: path.to_owned(),
+            typed: None,
+        }
+    }
+
     /// Whether a project shall go, in the list of projects at `path`.
     pub(super) fn delete_project(t: &Texts, project: Project, path: &str, back: String) -> Self {
         Self {

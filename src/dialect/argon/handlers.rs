@@ -96,7 +96,7 @@ fn profile_change(exchange: &Exchange) -> Result<ChangeProfile, Failure> {
         (None, _) if new_username.is_some() => None,
         (Some(_), None) | (None, _) => return Err(Failure::nothing_to_change()),
     };
-    Ok(ChangeProfile { new_username, new_password })
+    Ok(ChangeProfile { new_username, new_password, password_field: "newPassword" })
 }
 
 pub(super) async fn logout(State(app): State<App>, request: Request) -> Answer {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::actions::projects::{self, Member as Sharer, Sharing, UpdateProject};
+use crate::actions::projects::{self, Member as Sharer, Sharing};
 use crate::clock::Timestamp;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::{ProjectId, UserId};
@@ -112,10 +112,7 @@ pub(super) async fn rename(mut member: Member) -> Result<Response> {
     let name = member.form.required("name", |text| ProjectName::parse(text.trim()));
     let id = id(&member)?;
     let renamed = match std::mem::replace(&mut member.form, Form::empty()).finish(name) {
-        Ok(name) => {
-            let change = UpdateProject { name: Some(name), ..UpdateProject::default() };
-            projects::update(&member.app, &member.actor, id, change).await
-        }
+        Ok(name) => projects::rename(&member.app, &member.actor, id, name).await,
         Err(fault) => Err(fault),
     };
     match renamed {

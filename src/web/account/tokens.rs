@@ -101,16 +101,7 @@ fn read(member: &Member, mut form: Form) -> Result<CreateToken> {
 
 pub(super) async fn ask_delete(member: Member) -> Result<Response> {
     let token = find(&member).await?;
-    let t = member.frame.t;
-    let question = Question {
-        heading: t.delete_token.to_owned(),
-        text: t.delete_token_lead(&token.name),
-        action: format!("{PATH}/{}/delete", token.id),
-        button: t.delete_token,
-        back: PATH.to_owned(),
-        typed: None,
-    };
-    Ok(question.ask(&member.frame, &Typed::default()))
+    Ok(Question::delete_token(member.frame.t, &token, PATH).ask(&member.frame, &Typed::default()))
 }
 
 async fn find(member: &Member) -> Result<ApiToken> {

@@ -48,16 +48,7 @@ fn id(member: &Member) -> Result<TokenId> {
 
 pub(super) async fn ask_delete(member: Member) -> Result<Response> {
     let token = tokens::get(&member.app, &member.actor.caller, id(&member)?).await?;
-    let t = member.frame.t;
-    let question = Question {
-        heading: t.delete_token.to_owned(),
-        text: t.delete_token_lead(&token.name),
-        action: format!("{PATH}/{}/delete", token.id),
-        button: t.delete_token,
-        back: PATH.to_owned(),
-        typed: None,
-    };
-    Ok(question.ask(&member.frame, &Typed::default()))
+    Ok(Question::delete_token(member.frame.t, &token, PATH).ask(&member.frame, &Typed::default()))
 }
 
 pub(super) async fn delete(member: Member) -> Result<Response> {

@@ -78,7 +78,7 @@ pub(in crate::web) const DE: Texts = Texts {
     confirm_email_lead: "Ein Klick, und Ihr Konto hat diese Adresse anstelle der alten.",
     confirm_email_button: "Diese Adresse verwenden",
     profile: "Profil",
-    profile_lead: "Wie Sie den Menschen erscheinen, mit denen Sie Projekte teilen.",
+    profile_lead: "Was andere hier über Sie wissen.",
     about_you: "Über Sie",
     bio: "Ein paar Worte",
     email_lead: "Dorthin schreiben wir, wenn Sie Ihr Passwort vergessen.",

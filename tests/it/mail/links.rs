@@ -28,18 +28,18 @@ async fn looking_at_a_link_says_whether_it_works_and_uses_nothing_up() {
     let (reset_secret, proof) =
         (reset_token(&server, "ann@example.com").await, verification_token(&server, &bearer).await);
     for _ in 0..3 {
-        assert!(recovery::check_reset(app, &reset_secret).await.unwrap());
+        assert!(recovery::whose_reset(app, &reset_secret).await.unwrap().is_some());
         assert!(recovery::check_verification(app, &proof).await.unwrap());
-        assert!(!recovery::check_reset(app, &proof).await.unwrap(), "a link is for one thing");
+        assert!(recovery::whose_reset(app, &proof).await.unwrap().is_none(), "a link is for one thing");
         assert!(!recovery::check_verification(app, &reset_secret).await.unwrap());
         for forged in ["", "x", &"A".repeat(43)] {
-            assert!(!recovery::check_reset(app, forged).await.unwrap());
+            assert!(recovery::whose_reset(app, forged).await.unwrap().is_none());
             assert!(!recovery::check_verification(app, forged).await.unwrap());
         }
     }
     assert!(!is_verified(&server));
     server.clock.advance(Duration::from_mins(10));
-    assert!(!recovery::check_reset(app, &reset_secret).await.unwrap());
+    assert!(recovery::whose_reset(app, &reset_secret).await.unwrap().is_none());
     assert!(recovery::check_verification(app, &proof).await.unwrap());
     server.clock.advance(Duration::from_hours(24));
     assert!(!recovery::check_verification(app, &proof).await.unwrap());
@@ -50,12 +50,12 @@ async fn a_used_link_and_one_of_a_disabled_user_are_told_from_good_ones() {
     let (server, bearer) = with_ann().await;
     let (secret, proof) = (reset_token(&server, "ann@example.com").await, verification_token(&server, &bearer).await);
     set_status(&server, "ann@example.com", "disabled").await;
-    assert!(!recovery::check_reset(server.app(), &secret).await.unwrap());
+    assert!(recovery::whose_reset(server.app(), &secret).await.unwrap().is_none());
     assert!(!recovery::check_verification(server.app(), &proof).await.unwrap());
     set_status(&server, "ann@example.com", "active").await;
     let secret = reset_token(&server, "ann@example.com").await;
     assert_eq!(reset(&server, &secret, "another pass phrase").await.0, StatusCode::OK);
-    assert!(!recovery::check_reset(server.app(), &secret).await.unwrap());
+    assert!(recovery::whose_reset(server.app(), &secret).await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 
 use super::NO_LONGER_FRESH;
 use crate::harness::pages::{Browser, SESSION};
@@ -35,6 +35,11 @@ async fn a_cookie_is_good_for_the_pages_alone_and_tokens_are_none() {
     assert_eq!(server.post_json("/auth/refresh-tokens", &body).await.0, StatusCode::UNAUTHORIZED);
     let asked = server.post("/auth").bearer_auth(&cookie).send().await.unwrap();
     assert_eq!(asked.status(), StatusCode::UNAUTHORIZED);
+    for token in [crate::harness::ADMIN_TOKEN, registered["accessToken"].as_str().unwrap()] {
+        let mut nobody = Browser::new(&server);
+        let asked = nobody.request(Method::GET, "/account").bearer_auth(token);
+        assert_eq!(nobody.take(asked).await.to(), "/sign-in", "no token opens a page");
+    }
     for token in ["accessToken", "refreshToken"] {
         let mut bob = Browser::new(&server);
         bob.cookies.insert(SESSION.to_owned(), registered[token].as_str().unwrap().to_owned());
